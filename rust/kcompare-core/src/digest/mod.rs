@@ -1,0 +1,25 @@
+//! Records become digests: record digest, sequence monoid, cells and anchors.
+//!
+//! The structure is described, with one worked example, in `docs/algorithm.md`.
+
+mod cells;
+mod modular;
+mod profile;
+mod reader;
+mod rows;
+mod sequence;
+#[cfg(test)]
+mod tests;
+
+pub use cells::{
+    ANCHOR_BYTES, AnchorRow, CELL_BYTES, CELL_OFFSETS, CellBuilder, CellRow, Gap, LayoutError, read_anchors,
+    read_cells,
+};
+pub use modular::{MODULUS, add, mul, reduce, sub};
+pub use profile::{DEFAULT_SEED, DIGEST_VERSION, FieldDigests, Profile};
+pub use reader::{
+    IsolationLevel, MAX_GAP_RANGES, MAX_LEADER_EPOCHS, RecordConsumer, SliceReader, SliceSpec, StreamStats,
+    Unread, UnreadReason,
+};
+pub use rows::{ROW_BYTES, RecordRow, RowBuilder, read_rows};
+pub use sequence::{Base, Lanes, offset_run};
