@@ -2,8 +2,9 @@
 //! verdict is decided elsewhere.
 
 use super::Selection;
-use super::diff::{Hunk, multiset};
+use super::diff::{Hunk, are_disjoint, multiset};
 use crate::digest::RecordRow;
+use std::collections::HashSet;
 use std::ops::Range;
 
 /// What a run is, as far as the records of the stretch tell.
@@ -21,6 +22,9 @@ pub enum RunKind {
     OnlyLeft,
     /// The left side lacks them.
     OnlyRight,
+    /// Matched by offset to the end of the log, but the same records stand at other offsets: they were moved, and by
+    /// offset nothing more can be said.
+    Unclassified,
 }
 
 /// A run of records on one side or both: indices into the rows that were given.
@@ -87,6 +91,9 @@ pub fn classify(tables: &Tables<'_>, hunks: &[Hunk]) -> Vec<Run> {
     for hunk in hunks {
         if let Some(run) = duplicated(tables, hunk) {
             runs.push(run);
+        } else if is_shifted(tables, hunk) {
+            let records = (hunk.left.len() + hunk.right.len()) as u64;
+            runs.push(run(RunKind::Unclassified, hunk.left.clone(), hunk.right.clone(), records));
         } else if let Some(changed) = changed(tables, hunk) {
             runs.extend(changed);
         } else if is_forked(tables, hunk) {
@@ -174,16 +181,27 @@ fn changed(tables: &Tables<'_>, hunk: &Hunk) -> Option<Vec<Run>> {
     Some(runs)
 }
 
+/// Two records of one side that follow each other follow each other on the other side too, at other offsets. One
+/// alone may be a value that simply comes again.
+fn is_shifted(tables: &Tables<'_>, hunk: &Hunk) -> bool {
+    if !tables.by_offset || !tables.is_last(hunk) || tables.selection.offsets {
+        return false;
+    }
+    let record = |row: &RecordRow| (row.content, if tables.selection.timestamps { row.timestamp } else { 0 });
+    let pairs = |rows: &[RecordRow]| -> HashSet<_> {
+        rows.windows(2).map(|pair| (record(&pair[0]), record(&pair[1]))).collect()
+    };
+    let left = pairs(&tables.left[hunk.left.clone()]);
+    pairs(&tables.right[hunk.right.clone()]).iter().any(|pair| left.contains(pair))
+}
+
 fn is_forked(tables: &Tables<'_>, hunk: &Hunk) -> bool {
     if !tables.is_last(hunk) || hunk.left.is_empty() || hunk.right.is_empty() {
         return false;
     }
-    if tables.epoch_starts {
-        return true;
-    }
-    let left = multiset(tables.left[hunk.left.clone()].iter(), tables.selection);
-    let right = multiset(tables.right[hunk.right.clone()].iter(), tables.selection);
-    hunk.left.len() >= 2 && hunk.right.len() >= 2 && !left.keys().any(|record| right.contains_key(record))
+    let (left, right) = (&tables.left[hunk.left.clone()], &tables.right[hunk.right.clone()]);
+    tables.epoch_starts
+        || (left.len() >= 2 && right.len() >= 2 && are_disjoint(left, right, tables.selection))
 }
 
 fn one_sided(hunk: &Hunk, runs: &mut Vec<Run>) {

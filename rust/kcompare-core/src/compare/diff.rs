@@ -50,32 +50,50 @@ fn push(hunks: &mut Vec<Hunk>, hunk: &Hunk) {
     }
 }
 
-/// A shortest edit script by content (Myers, "An O(ND) Difference Algorithm", 1986); None past `limit` edits.
+/// An edit script by content (Myers, "An O(ND) Difference Algorithm", 1986); None past `limit` edits.
 ///
-/// Memory is of the order of `limit` squared, so the limit stays in the low thousands.
+/// With `open_end` the script ends where one side does: what the other has left is its tail, whatever its length.
+/// Without it the script is a shortest one. Memory is of the order of `limit` squared, so the limit stays in the low
+/// thousands. Two sides without a common record are one hunk at any size.
 pub fn diff_by_content(
     left: &[RecordRow],
     right: &[RecordRow],
     selection: Selection,
     limit: usize,
+    open_end: bool,
 ) -> Option<Vec<Hunk>> {
     let same = |i: usize, j: usize| selection.same_record(&left[i], &right[j]);
     let (n, m) = (left.len(), right.len());
-    if n.abs_diff(m) > limit {
+    let prefix = (0..n.min(m)).take_while(|at| same(*at, *at)).count();
+    if are_disjoint(&left[prefix..], &right[prefix..], selection) {
+        let rest = Hunk { left: prefix..n, right: prefix..m };
+        return Some(if prefix == n && prefix == m { Vec::new() } else { vec![rest] });
+    }
+    if !open_end && n.abs_diff(m) > limit {
         return None;
     }
-    let trace = furthest_reaching(n, m, limit, same)?;
-    Some(hunks_of(&trace, n, m))
+    let (trace, ends) = furthest_reaching(n, m, limit, open_end, same)?;
+    Some(hunks_of(&trace, ends, (n, m)))
 }
 
-/// For every number of edits the furthest `i` on each diagonal `k = i - j`, at index `k + edits`, until both ends.
+/// Whether no record of one side is also on the other.
+pub(super) fn are_disjoint(left: &[RecordRow], right: &[RecordRow], selection: Selection) -> bool {
+    let known = multiset(left.iter(), selection);
+    !multiset(right.iter(), selection).keys().any(|record| known.contains_key(record))
+}
+
+/// For every number of edits the furthest `i` on each diagonal `k = i - j`, at index `k + edits`.
+type Trace = Vec<Vec<usize>>;
+
+/// Adds edits until both ends are reached, or one of them with `open_end`; also where that was.
 fn furthest_reaching(
     n: usize,
     m: usize,
     limit: usize,
+    open_end: bool,
     same: impl Fn(usize, usize) -> bool,
-) -> Option<Vec<Vec<usize>>> {
-    let mut trace: Vec<Vec<usize>> = Vec::new();
+) -> Option<(Trace, (usize, usize))> {
+    let mut trace: Trace = Vec::new();
     for edits in 0..=limit.min(n + m) {
         let mut reach = vec![0; 2 * edits + 1];
         for slot in (0..=2 * edits).step_by(2) {
@@ -86,9 +104,9 @@ fn furthest_reaching(
                 (i, j) = (i + 1, j + 1);
             }
             reach[slot] = i;
-            if i >= n && j >= m {
+            if (i >= n && j >= m) || (open_end && ((i == n && j <= m) || (j == m && i <= n))) {
                 trace.push(reach);
-                return Some(trace);
+                return Some((trace, (i, j)));
             }
         }
         trace.push(reach);
@@ -109,9 +127,10 @@ fn step(before: &[usize], edits: usize, slot: usize) -> usize {
     }
 }
 
-fn hunks_of(trace: &[Vec<usize>], n: usize, m: usize) -> Vec<Hunk> {
-    let (mut i, mut j) = (n, m);
-    let mut edits_at: Vec<(Range<usize>, Range<usize>)> = Vec::new();
+fn hunks_of(trace: &[Vec<usize>], ends: (usize, usize), lengths: (usize, usize)) -> Vec<Hunk> {
+    let (mut i, mut j) = ends;
+    // What an open end left on one side.
+    let mut edits_at: Vec<(Range<usize>, Range<usize>)> = vec![(i..lengths.0, j..lengths.1)];
     for edits in (1..trace.len()).rev() {
         let slot = i + edits - j;
         let before = &trace[edits - 1];
@@ -134,7 +153,7 @@ fn hunks_of(trace: &[Vec<usize>], n: usize, m: usize) -> Vec<Hunk> {
     }
     edits_at.reverse();
     let mut hunks: Vec<Hunk> = Vec::new();
-    for (left, right) in edits_at {
+    for (left, right) in edits_at.into_iter().filter(|(left, right)| !left.is_empty() || !right.is_empty()) {
         match hunks.last_mut().filter(|hunk| hunk.left.end == left.start && hunk.right.end == right.start) {
             Some(hunk) => {
                 hunk.left.end = left.end;

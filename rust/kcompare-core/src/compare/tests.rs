@@ -140,7 +140,7 @@ proptest! {
     fn an_edit_script_is_shortest_and_leads_from_left_to_right((left, right) in logs(), timestamps: bool) {
         let (profile, selection) = (Profile::default(), Selection { timestamps, offsets: false });
         let (a, b) = (rows(&profile, &left), rows(&profile, &right));
-        let hunks = diff_by_content(&a, &b, selection, 1000).unwrap();
+        let hunks = diff_by_content(&a, &b, selection, 1000, false).unwrap();
         let (mut i, mut j) = (0, 0);
         for hunk in &hunks {
             prop_assert_eq!(hunk.left.start - i, hunk.right.start - j);
@@ -154,8 +154,27 @@ proptest! {
         prop_assert!((i..left.len()).zip(j..right.len()).all(|(i, j)| same(&left[i], &right[j], selection)));
         let edits: usize = hunks.iter().map(|hunk| hunk.left.len() + hunk.right.len()).sum();
         prop_assert_eq!(edits, left.len() + right.len() - 2 * longest_common(&left, &right, selection));
-        let limited = diff_by_content(&a, &b, selection, edits.saturating_sub(1));
-        prop_assert_eq!(limited.is_none(), edits > 0);
+        let limited = diff_by_content(&a, &b, selection, edits.saturating_sub(1), false);
+        prop_assert!(limited.is_none() || edits == 0 || hunks.len() == 1);
+    }
+
+    #[test]
+    fn an_open_end_costs_nothing((left, right) in logs(), timestamps: bool) {
+        let (profile, selection) = (Profile::default(), Selection { timestamps, offsets: false });
+        let (a, b) = (rows(&profile, &left), rows(&profile, &right));
+        let hunks = diff_by_content(&a, &b, selection, 1000, true).unwrap();
+        let (mut i, mut j) = (0, 0);
+        for hunk in &hunks {
+            prop_assert_eq!(hunk.left.start - i, hunk.right.start - j);
+            prop_assert!((i..hunk.left.start).zip(j..hunk.right.start).all(|(i, j)| same(&left[i], &right[j], selection)));
+            (i, j) = (hunk.left.end, hunk.right.end);
+        }
+        prop_assert_eq!(left.len() - i, right.len() - j);
+        prop_assert!((i..left.len()).zip(j..right.len()).all(|(i, j)| same(&left[i], &right[j], selection)));
+        if left.len() < right.len() && left.iter().zip(&right).all(|(a, b)| same(a, b, selection)) {
+            let cheap = diff_by_content(&a, &b, selection, 0, true).unwrap();
+            prop_assert_eq!(cheap, [Hunk { left: left.len()..left.len(), right: left.len()..right.len() }]);
+        }
     }
 
     #[test]
@@ -214,7 +233,7 @@ fn named(left: &[Model], right: &[Model], by_offset: bool, to_the_end: bool) -> 
     let hunks = if by_offset {
         diff_by_offset(&a, &b, selection)
     } else {
-        diff_by_content(&a, &b, selection, 1000).unwrap()
+        diff_by_content(&a, &b, selection, 1000, false).unwrap()
     };
     let tables = Tables { left: &a, right: &b, selection, by_offset, to_the_end, epoch_starts: false };
     classify(&tables, &hunks).into_iter().map(|run| (run.kind, run.records, run.fields)).collect()
@@ -238,6 +257,14 @@ fn kinds_are_named_in_their_order() {
     assert_eq!(named(&log, &lacking, true, true), [(RunKind::OnlyLeft, 1, 0)]);
     let doubled = [log[0], log[1], (2, 11, 2), (3, 12, 3), (4, 13, 4), (5, 14, 5)];
     assert_eq!(named(&log, &doubled, false, true), [(RunKind::Duplicated, 1, 0)]);
+}
+
+#[test]
+fn a_shift_by_offset_is_not_called_a_change() {
+    let log = [(0, 10, 1), (1, 11, 2), (2, 12, 3), (3, 13, 4)];
+    let shifted = [(0, 10, 1), (1, 99, 9), (2, 11, 2), (3, 12, 3), (4, 13, 4)];
+    assert_eq!(named(&log, &shifted, true, true)[0].0, RunKind::Unclassified);
+    assert_eq!(named(&log, &shifted, false, true), [(RunKind::OnlyRight, 1, 0)]);
 }
 
 #[test]

@@ -1,0 +1,34 @@
+//! The Python binding: one file per verb, no logic. Its reference is `python/kcompare/_native.pyi`.
+
+#![deny(unsafe_code)]
+
+mod align;
+mod cluster;
+mod control;
+mod diff;
+mod errors;
+mod read;
+mod serve;
+
+use kcompare_core::digest::{
+    ANCHOR_BYTES, CELL_BYTES, CELL_OFFSETS, DEFAULT_SEED, DIGEST_VERSION, ROW_BYTES,
+};
+use pyo3::prelude::*;
+
+#[pymodule(gil_used = false)]
+fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add("DEBUG_BUILD", cfg!(debug_assertions))?;
+    module.add("CELL_BYTES", CELL_BYTES)?;
+    module.add("ANCHOR_BYTES", ANCHOR_BYTES)?;
+    module.add("ROW_BYTES", ROW_BYTES)?;
+    module.add("CELL_OFFSETS", CELL_OFFSETS)?;
+    module.add("DIGEST_VERSION", DIGEST_VERSION)?;
+    module.add("DEFAULT_SEED", DEFAULT_SEED)?;
+    control::register(module)?;
+    cluster::register(module)?;
+    read::register(module)?;
+    align::register(module)?;
+    diff::register(module)?;
+    serve::register(module)
+}

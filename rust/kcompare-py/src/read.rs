@@ -1,0 +1,340 @@
+//! `read_cells`, `read_rows`, `read_records`: one call for a slice of work, the GIL released for all of it.
+
+use crate::cluster::PyCluster;
+use crate::control::{Counters, PyCancelToken, PyMemoryBudget, PyProgress};
+use kcompare_core::digest::{
+    CellBuilder, Gap, IsolationLevel, Profile, RecordConsumer, RowBuilder, SliceReader, SliceSpec,
+    StreamStats,
+};
+use kcompare_core::records::RecordView;
+use kcompare_io::budget::MemoryBudget;
+use kcompare_io::cancel::CancelToken;
+use kcompare_io::error::{ErrorKind, WireError};
+use kcompare_io::slice::{SliceSink, output_share};
+use kcompare_io::wire::{self, Cluster, FetchEnd, FetchOutcome, FetchRange};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+use std::collections::VecDeque;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+type UnreadTuple = (i64, i64, &'static str, String);
+
+#[pyclass(name = "SliceRead", frozen, get_all)]
+struct PySliceRead {
+    rows: Py<PyBytes>,
+    anchors: Py<PyBytes>,
+    records: u64,
+    bytes: u64,
+    end: &'static str,
+    end_code: &'static str,
+    end_detail: String,
+    position: i64,
+    log_start_offset: i64,
+    high_watermark: i64,
+    last_stable_offset: i64,
+    unread: Vec<UnreadTuple>,
+    unexplained: Vec<(i64, i64)>,
+    unexplained_total: u64,
+    leader_epochs: Vec<(i32, i64)>,
+    throttle_ms: u64,
+}
+
+/// Why a fetch ended, in the words of the report.
+struct End {
+    word: &'static str,
+    code: &'static str,
+    detail: String,
+}
+
+fn end_of(outcome: &Result<FetchOutcome, WireError>, range: &FetchRange, position: i64) -> End {
+    let place = format!("partition {} of topic {:?} at offset {position}", range.partition, range.topic);
+    let end = |word, code, detail: String| End { word, code, detail };
+    match outcome {
+        Ok(outcome) => match &outcome.end {
+            FetchEnd::Reached => end("reached", "", String::new()),
+            FetchEnd::OpenTransaction => end(
+                "open_transaction",
+                "",
+                format!("{place}: an open transaction holds the last stable offset back"),
+            ),
+            FetchEnd::LostToRetention { log_start_offset } => end(
+                "lost_to_retention",
+                "OFFSET_OUT_OF_RANGE",
+                format!("{place}: the log now starts at offset {log_start_offset}"),
+            ),
+            FetchEnd::OffsetOutOfRange => end(
+                "truncated",
+                "OFFSET_OUT_OF_RANGE",
+                format!("{place}: the log now ends below it, at high watermark {}", outcome.high_watermark),
+            ),
+            FetchEnd::TopicRecreated => end(
+                "topic_recreated",
+                "UNKNOWN_TOPIC_ID",
+                format!("{place}: the topic was deleted or created again"),
+            ),
+            FetchEnd::Refused(_, name) => {
+                end("refused", name, format!("{place}: the broker refused with {name}"))
+            }
+            FetchEnd::Stalled { after } => {
+                end("stalled", "", format!("{place}: no progress for {:.1} s", after.as_secs_f64()))
+            }
+            FetchEnd::Failed(_, name) => {
+                end("partition_unavailable", name, format!("{place}: the broker answered {name}"))
+            }
+        },
+        Err(error) => {
+            let word = match error.kind() {
+                ErrorKind::Cancelled => "interrupted",
+                ErrorKind::AuthenticationRefused | ErrorKind::AuthorizationRefused => "refused",
+                ErrorKind::Unreachable | ErrorKind::TimedOut => "unreachable",
+                ErrorKind::Protocol | ErrorKind::Unsupported | ErrorKind::Broker => "partition_unavailable",
+            };
+            end(word, "", format!("{place}: {error}"))
+        }
+    }
+}
+
+/// What one slice is: everything that the three verbs have in common.
+struct Job<'a> {
+    cluster: &'a Cluster,
+    range: FetchRange,
+    isolation_level: IsolationLevel,
+    budget: &'a MemoryBudget,
+    cancel: &'a CancelToken,
+}
+
+/// A finished slice before it becomes Python objects.
+struct Done<C> {
+    consumer: C,
+    stats: StreamStats,
+    position: i64,
+    end: End,
+    outcome: Option<FetchOutcome>,
+}
+
+impl Job<'_> {
+    fn run<C: RecordConsumer>(&self, consumer: C, after: impl FnMut(&SliceReader<C>)) -> Done<C> {
+        let spec = SliceSpec {
+            start: self.range.start,
+            stop: self.range.stop,
+            isolation_level: self.isolation_level,
+        };
+        let reader = SliceReader::new(spec, consumer, output_share(self.budget));
+        let mut sink = SliceSink::new(reader, self.budget, self.cancel, after);
+        let outcome = self.cluster.fetch(&self.range, &mut sink, self.budget, self.cancel);
+        let (consumer, stats, position) = sink.finish();
+        let end = end_of(&outcome, &self.range, position);
+        Done { consumer, stats, position, end, outcome: outcome.ok() }
+    }
+}
+
+impl<C> Done<C> {
+    fn into_python(self, py: Python<'_>, records: u64, rows: &[u8], anchors: &[u8]) -> PySliceRead {
+        let seen = |pick: fn(&FetchOutcome) -> i64| self.outcome.as_ref().map_or(-1, pick);
+        PySliceRead {
+            rows: PyBytes::new(py, rows).unbind(),
+            anchors: PyBytes::new(py, anchors).unbind(),
+            records,
+            bytes: self.stats.bytes,
+            position: self.position,
+            log_start_offset: seen(|outcome| outcome.log_start_offset),
+            high_watermark: seen(|outcome| outcome.high_watermark),
+            last_stable_offset: seen(|outcome| outcome.last_stable_offset),
+            throttle_ms: self.outcome.as_ref().map_or(0, |outcome| outcome.throttle_ms),
+            end: self.end.word,
+            end_code: self.end.code,
+            end_detail: self.end.detail,
+            unread: self
+                .stats
+                .unread
+                .into_iter()
+                .map(|unread| (unread.start, unread.stop, unread.reason.name(), unread.detail))
+                .collect(),
+            unexplained: self.stats.unexplained,
+            unexplained_total: self.stats.unexplained_total,
+            leader_epochs: self.stats.leader_epochs,
+        }
+    }
+}
+
+/// Keeps the last records of a range, with their first bytes.
+struct LastRecords {
+    kept: VecDeque<TailRecord>,
+    limit: usize,
+    value_limit_bytes: usize,
+    records: u64,
+}
+
+type TailRecord = (i64, i64, i64, i64, Option<Vec<u8>>, Option<Vec<u8>>);
+
+impl RecordConsumer for LastRecords {
+    fn batch(&mut self, _log_append_time: bool) {}
+
+    fn record(&mut self, record: &RecordView<'_>) {
+        self.records += 1;
+        if self.limit == 0 {
+            return;
+        }
+        if self.kept.len() == self.limit {
+            self.kept.pop_front();
+        }
+        let length = |bytes: Option<&[u8]>| bytes.map_or(-1, |bytes| bytes.len() as i64);
+        let limit = self.value_limit_bytes;
+        let cut = |bytes: Option<&[u8]>| {
+            bytes.filter(|_| limit > 0).map(|bytes| bytes[..bytes.len().min(limit)].to_vec())
+        };
+        self.kept.push_back((
+            record.offset,
+            record.timestamp,
+            length(record.key),
+            length(record.value),
+            cut(record.key),
+            cut(record.value),
+        ));
+    }
+
+    fn gap(&mut self, _stop: i64, _gap: Gap) {}
+}
+
+fn isolation(name: &str) -> PyResult<(IsolationLevel, wire::IsolationLevel)> {
+    match name {
+        "read_committed" => Ok((IsolationLevel::ReadCommitted, wire::IsolationLevel::ReadCommitted)),
+        "read_uncommitted" => Ok((IsolationLevel::ReadUncommitted, wire::IsolationLevel::ReadUncommitted)),
+        other => Err(PyValueError::new_err(format!("isolation level {other:?} is not one that Kafka has"))),
+    }
+}
+
+#[expect(clippy::too_many_arguments, reason = "what the three verbs were given")]
+fn job<'a>(
+    cluster: &'a PyCluster,
+    topic: &str,
+    topic_id: &[u8],
+    partition: i32,
+    start: i64,
+    stop: i64,
+    isolation_level: &str,
+    budget: &'a PyMemoryBudget,
+    cancel: &'a PyCancelToken,
+) -> PyResult<Job<'a>> {
+    let Ok(topic_id) = <[u8; 16]>::try_from(topic_id) else {
+        return Err(PyValueError::new_err(format!("a topic id has 16 bytes, not {}", topic_id.len())));
+    };
+    if start < 0 || stop < start {
+        return Err(PyValueError::new_err(format!("[{start}, {stop}) is no range of offsets")));
+    }
+    let (isolation_level, on_the_wire) = isolation(isolation_level)?;
+    let range = FetchRange {
+        topic: topic.to_owned(),
+        topic_id,
+        partition,
+        start,
+        stop,
+        isolation_level: on_the_wire,
+        settle: Duration::ZERO,
+        bytes_per_offset: 0,
+    };
+    Ok(Job { cluster: &cluster.0, range, isolation_level, budget: &budget.0, cancel: &cancel.0 })
+}
+
+/// Shows the counters what is new since the last call.
+fn count<'p>(counters: &Counters) -> impl FnMut(&SliceReader<CellBuilder<'p>>) {
+    let mut shown = None;
+    move |reader| {
+        let now = (reader.consumer().records(), reader.bytes(), reader.position());
+        let (records, bytes, position) = shown.unwrap_or((0, 0, reader.start()));
+        counters.records.fetch_add(now.0 - records, Ordering::Relaxed);
+        counters.bytes.fetch_add(now.1.saturating_sub(bytes), Ordering::Relaxed);
+        counters.offsets.fetch_add((now.2 - position).max(0) as u64, Ordering::Relaxed);
+        shown = Some(now);
+    }
+}
+
+#[pymethods]
+impl PyCluster {
+    #[pyo3(signature = (*, topic, topic_id, partition, start, stop, isolation_level, checkpoints, settle_ms,
+                        bytes_per_offset, budget, cancel, progress))]
+    #[expect(clippy::too_many_arguments, reason = "a slice and how to read it, all by keyword")]
+    fn read_cells(
+        &self,
+        py: Python<'_>,
+        topic: &str,
+        topic_id: &[u8],
+        partition: i32,
+        start: i64,
+        stop: i64,
+        isolation_level: &str,
+        checkpoints: Vec<i64>,
+        settle_ms: u64,
+        bytes_per_offset: u32,
+        budget: &PyMemoryBudget,
+        cancel: &PyCancelToken,
+        progress: &PyProgress,
+    ) -> PyResult<PySliceRead> {
+        let mut job = job(self, topic, topic_id, partition, start, stop, isolation_level, budget, cancel)?;
+        job.range.settle = Duration::from_millis(settle_ms);
+        job.range.bytes_per_offset = bytes_per_offset;
+        let profile = Profile::default();
+        let counters = &progress.0;
+        let done = py.detach(|| job.run(CellBuilder::new(&profile, start, &checkpoints), count(counters)));
+        let Done { consumer, stats, position, end, outcome } = done;
+        let records = consumer.records();
+        let (cells, anchors) = consumer.finish();
+        Ok(Done { consumer: (), stats, position, end, outcome }.into_python(py, records, &cells, &anchors))
+    }
+
+    #[pyo3(signature = (*, topic, topic_id, partition, start, stop, isolation_level, limit, budget, cancel))]
+    #[expect(clippy::too_many_arguments, reason = "a range and how to read it, all by keyword")]
+    fn read_rows(
+        &self,
+        py: Python<'_>,
+        topic: &str,
+        topic_id: &[u8],
+        partition: i32,
+        start: i64,
+        stop: i64,
+        isolation_level: &str,
+        limit: usize,
+        budget: &PyMemoryBudget,
+        cancel: &PyCancelToken,
+    ) -> PyResult<PySliceRead> {
+        let job = job(self, topic, topic_id, partition, start, stop, isolation_level, budget, cancel)?;
+        let profile = Profile::default();
+        let done = py.detach(|| job.run(RowBuilder::new(&profile, start, limit), |_| ()));
+        let Done { consumer, stats, position, end, outcome } = done;
+        let records = consumer.records();
+        let rows = consumer.finish();
+        Ok(Done { consumer: (), stats, position, end, outcome }.into_python(py, records, &rows, &[]))
+    }
+
+    #[pyo3(signature = (*, topic, topic_id, partition, start, stop, isolation_level, limit, value_limit_bytes, budget,
+                        cancel))]
+    #[expect(clippy::too_many_arguments, reason = "a range and how to read it, all by keyword")]
+    fn read_records(
+        &self,
+        py: Python<'_>,
+        topic: &str,
+        topic_id: &[u8],
+        partition: i32,
+        start: i64,
+        stop: i64,
+        isolation_level: &str,
+        limit: usize,
+        value_limit_bytes: usize,
+        budget: &PyMemoryBudget,
+        cancel: &PyCancelToken,
+    ) -> PyResult<(Vec<TailRecord>, PySliceRead)> {
+        let job = job(self, topic, topic_id, partition, start, stop, isolation_level, budget, cancel)?;
+        let consumer = LastRecords { kept: VecDeque::new(), limit, value_limit_bytes, records: 0 };
+        let done = py.detach(|| job.run(consumer, |_| ()));
+        let Done { consumer, stats, position, end, outcome } = done;
+        let records = consumer.records;
+        let read = Done { consumer: (), stats, position, end, outcome }.into_python(py, records, &[], &[]);
+        Ok((consumer.kept.into(), read))
+    }
+}
+
+pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<PySliceRead>()
+}
