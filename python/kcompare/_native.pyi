@@ -1,0 +1,386 @@
+"""The Rust extension: what it reads, digests and compares. This stub is its reference.
+
+Every call that works on a slice releases the GIL for all of it, takes a :class:`CancelToken` that it polls at least
+every 100 ms, and raises only the exceptions of :mod:`kcompare.errors`. Arguments are keyword-only. Digest tables cross
+the boundary as bytes of fixed-size rows, little endian; ``docs/formats.md`` gives them byte by byte and
+:mod:`kcompare.store.tables` views them with numpy.
+"""
+
+from collections.abc import Sequence
+
+__version__: str
+DEBUG_BUILD: bool
+CELL_BYTES: int
+ANCHOR_BYTES: int
+ROW_BYTES: int
+CELL_OFFSETS: int
+DIGEST_VERSION: int
+DEFAULT_SEED: int
+
+class CancelToken:
+    """A flag that stops every native call that was given it."""
+
+    def __init__(self) -> None: ...
+    def cancel(self) -> None:
+        """Set the flag; it is never cleared."""
+    def is_cancelled(self) -> bool:
+        """Whether the flag is set."""
+
+class MemoryBudget:
+    """One budget in bytes for everything in flight and decoded, shared by ``workers`` threads.
+
+    Half of it is divided among the workers; one worker at a time may use the other half for a batch that is too large
+    for its share.
+    """
+
+    def __init__(self, *, total_bytes: int, workers: int) -> None: ...
+    @property
+    def large_limit(self) -> int:
+        """The largest batch, stored or decompressed, that can be read, in bytes."""
+
+class Progress:
+    """Counters of one or several slices, updated while a call runs."""
+
+    def __init__(self) -> None: ...
+    @property
+    def records(self) -> int:
+        """Records digested."""
+    @property
+    def bytes(self) -> int:
+        """Bytes of record batches read."""
+    @property
+    def offsets(self) -> int:
+        """Offsets accounted for."""
+
+class PartitionMetadata:
+    """A partition as the cluster's metadata shows it."""
+
+    partition: int
+    leader: int
+    leader_epoch: int
+    error_code: int
+    error: str
+
+class TopicMetadata:
+    """A topic as the cluster's metadata shows it. ``topic_id`` is 16 bytes, zero where the cluster has no ids."""
+
+    name: str
+    topic_id: bytes
+    error_code: int
+    error: str
+    partitions: list[PartitionMetadata]
+
+class ClusterMetadata:
+    """Brokers are ``(node id, host, port)``."""
+
+    cluster_id: str | None
+    brokers: list[tuple[int, str, int]]
+    topics: list[TopicMetadata]
+
+class NativeBounds:
+    """Bounds of a partition as its leader gave them; ``error`` is empty where it gave them."""
+
+    partition: int
+    leader: int
+    leader_epoch: int
+    log_start_offset: int
+    high_watermark: int
+    last_stable_offset: int
+    listed_end: int
+    error_code: int
+    error: str
+
+class SliceRead:
+    """What came of reading a slice. The rows cover every offset of it, whatever happened.
+
+    Attributes:
+        rows: cell rows of ``read_cells``, record rows of ``read_rows``.
+        anchors: anchor rows of ``read_cells``.
+        end: ``reached`` or the reason word why the rest of the slice is uncovered.
+        end_code: the broker's error name, or empty.
+        position: the first offset that was not accounted for by a batch.
+        unread: ``(start, stop, reason, sentence)`` for each range that was read and not trusted.
+        unexplained: the first gaps without a cause, as ``(start, stop)``; ``unexplained_total`` counts all.
+        leader_epochs: ``(leader epoch, base offset of its first batch)`` in order of appearance.
+    """
+
+    rows: bytes
+    anchors: bytes
+    records: int
+    bytes: int
+    end: str
+    end_code: str
+    end_detail: str
+    position: int
+    log_start_offset: int
+    high_watermark: int
+    last_stable_offset: int
+    unread: list[tuple[int, int, str, str]]
+    unexplained: list[tuple[int, int]]
+    unexplained_total: int
+    leader_epochs: list[tuple[int, int]]
+    throttle_ms: int
+
+class Cluster:
+    """A Kafka cluster to read from, safe to use from many threads.
+
+    It sends only ApiVersions, Metadata, ListOffsets, DescribeConfigs, Fetch and OffsetForLeaderEpoch.
+
+    Raises:
+        kcompare.errors.UnreachableError: no bootstrap server could be reached.
+        kcompare.errors.RefusedError: the listener wants credentials.
+        kcompare.errors.ProtocolError: it answers with something else than Kafka's protocol.
+    """
+
+    def __init__(
+        self,
+        *,
+        bootstrap: Sequence[tuple[str, int]],
+        client_id: str,
+        rack_id: str | None,
+        connect_timeout_ms: int,
+        request_timeout_ms: int,
+        stall_timeout_ms: int,
+        cancel: CancelToken,
+    ) -> None: ...
+    def metadata(self, *, topics: Sequence[str] | None) -> ClusterMetadata:
+        """Metadata of the named topics, of all with None. Never creates a topic."""
+    def bounds(self, *, topic: str) -> list[NativeBounds]:
+        """Bounds of every partition, one entry each, by ListOffsets and a Fetch at the end."""
+    def topic_configs(self, *, topic: str) -> dict[str, str]:
+        """The topic's configuration."""
+    def epoch_ends(self, *, topic: str, epochs: Sequence[tuple[int, int]]) -> list[tuple[int, int, int]]:
+        """For ``(partition, leader epoch)`` pairs: ``(partition, leader epoch, end offset)``, -1 unknown (KIP-101)."""
+    def read_cells(
+        self,
+        *,
+        topic: str,
+        topic_id: bytes,
+        partition: int,
+        start: int,
+        stop: int,
+        isolation_level: str,
+        checkpoints: Sequence[int],
+        settle_ms: int,
+        bytes_per_offset: int,
+        budget: MemoryBudget,
+        cancel: CancelToken,
+        progress: Progress,
+    ) -> SliceRead:
+        """Read offsets ``[start, stop)`` and digest them into cell and anchor rows.
+
+        Rows end at every cell border and at each of ``checkpoints``. Never raises for what the cluster does: the rest
+        of the slice is then uncovered and ``end`` says why.
+        """
+    def read_rows(
+        self,
+        *,
+        topic: str,
+        topic_id: bytes,
+        partition: int,
+        start: int,
+        stop: int,
+        isolation_level: str,
+        limit: int,
+        budget: MemoryBudget,
+        cancel: CancelToken,
+    ) -> SliceRead:
+        """Read the first ``limit`` records of ``[start, stop)`` as record rows."""
+    def read_records(
+        self,
+        *,
+        topic: str,
+        topic_id: bytes,
+        partition: int,
+        start: int,
+        stop: int,
+        isolation_level: str,
+        limit: int,
+        value_limit_bytes: int,
+        budget: MemoryBudget,
+        cancel: CancelToken,
+    ) -> tuple[list[tuple[int, int, int, int, bytes | None, bytes | None]], SliceRead]:
+        """Read records as ``(offset, timestamp, key bytes, value bytes, key, value)``.
+
+        The last ``limit`` records of the range are kept; keys and values are cut to ``value_limit_bytes`` (none of
+        them with 0). The ``SliceRead`` has no rows.
+        """
+
+class Stretch:
+    """Offsets on each side, ``(start, stop)``, whose records are not proven equal."""
+
+    left: tuple[int, int]
+    right: tuple[int, int]
+    left_records: int
+    right_records: int
+
+class OffsetAlignment:
+    """What two logs have in common at the same offsets. Record counts are below, in and past the common range."""
+
+    common: tuple[int, int]
+    left_records: tuple[int, int, int]
+    right_records: tuple[int, int, int]
+    matched: int
+    dirty: list[Stretch]
+
+class Alignment:
+    """Two digested logs held against each other.
+
+    Attributes:
+        equal: the whole ranges hold the same records in the same order, at whatever offsets.
+        relation: where ``equal``, ``identical``, ``shifted`` or ``mapped``; else None.
+        shift: right minus left, where ``shifted`` or ``identical``.
+        by_offset: None where no offset is planned on both sides.
+        prefix: ``(left offset, right offset, records)`` up to which the logs are proven equal from their starts.
+        differs_before: the next such place, up to which they are proven different; None where there is none.
+        suffix: the place from which they are proven equal to their ends; records are counted from there to the end.
+    """
+
+    equal: bool
+    relation: str | None
+    shift: int | None
+    left_records: int
+    right_records: int
+    by_offset: OffsetAlignment | None
+    prefix: tuple[int, int, int]
+    differs_before: tuple[int, int, int] | None
+    suffix: tuple[int, int, int]
+
+class Run:
+    """Records that differ: ``(start, stop)`` are indices into the rows that were given.
+
+    ``kind`` is one of ``duplicated``, ``reordered``, ``changed``, ``forked``, ``only_left``, ``only_right`` and
+    ``unclassified``: matched by offset, but the same records stand at other offsets;
+    ``alone`` says that the other side has no unmatched record at this place.
+    """
+
+    kind: str
+    left: tuple[int, int]
+    right: tuple[int, int]
+    records: int
+    fields: list[str]
+    alone: bool
+
+def align(
+    *,
+    left_cells: bytes,
+    left_anchors: bytes,
+    left_start: int,
+    right_cells: bytes,
+    right_anchors: bytes,
+    right_start: int,
+    timestamps: bool,
+    offsets: bool,
+) -> Alignment:
+    """Compare two digested logs; ``timestamps`` and ``offsets`` say which fields count beside the content.
+
+    Raises:
+        ValueError: the rows are inconsistent.
+    """
+
+def prefix_lanes(*, cells: bytes, anchors: bytes, start: int, offset: int) -> bytes | None:
+    """The lanes of a digested log below ``offset``, as bytes to compare; None where it has no checkpoint there."""
+
+def extend_lanes(*, lanes: bytes | None, rows: bytes) -> bytes:
+    """The lanes that follow when the records of ``rows`` are appended to ``lanes`` (None: to nothing)."""
+
+def common_rows(*, left_rows: bytes, right_rows: bytes, timestamps: bool, offsets: bool) -> int:
+    """How many records from the start of both tables are the same."""
+
+def diff_rows(
+    *,
+    left_rows: bytes,
+    right_rows: bytes,
+    timestamps: bool,
+    offsets: bool,
+    by_offset: bool,
+    to_the_end: bool,
+    epoch_starts: bool,
+    limit: int,
+) -> list[Run] | None:
+    """Diff two tables of records and name the runs; None when more than ``limit`` edits are needed.
+
+    With ``by_offset``, records match only at the same offset and the limit does not count. With ``to_the_end`` the rows
+    go on to the ends of both logs, and what one side has left there costs no edit.
+    """
+
+class MemoryStore:
+    """Topics in memory for a :class:`Broker` to serve; may change while it does."""
+
+    def __init__(self) -> None: ...
+    def create_topic(self, *, name: str, topic_id: bytes, partitions: int, configs: dict[str, str]) -> None:
+        """Create an empty topic with the given 16-byte id."""
+    def delete_topic(self, *, name: str) -> bool:
+        """Delete a topic; tells whether it was there."""
+    def recreate_topic(self, *, name: str, topic_id: bytes) -> None:
+        """Delete a topic and create it again, empty, under another id."""
+    def append(self, *, topic: str, partition: int, batches: bytes) -> None:
+        """Append whole batches; only their frames are looked at."""
+    def append_unchecked(self, *, topic: str, partition: int, data: bytes, next_offset: int) -> None:
+        """Append bytes that are served as one batch, whatever they are."""
+    def set_log_start_offset(self, *, topic: str, partition: int, offset: int) -> None:
+        """Move the log start, as retention does."""
+    def set_high_watermark(self, *, topic: str, partition: int, offset: int | None) -> None:
+        """Fix the high watermark; None lets it follow the end of the log."""
+    def set_last_stable_offset(self, *, topic: str, partition: int, offset: int | None) -> None:
+        """Fix the last stable offset; None lets it follow the high watermark."""
+    def add_aborted(self, *, topic: str, partition: int, producer_id: int, first_offset: int, last_offset: int) -> None:
+        """Note an aborted transaction, from its first offset to its marker."""
+    def set_leader(self, *, topic: str, partition: int, node_id: int | None) -> None:
+        """Name the node that leads a partition; None is whichever broker is asked."""
+
+class Broker:
+    """A small read-only Kafka broker. Raises OSError where it cannot listen."""
+
+    def __init__(
+        self,
+        *,
+        store: MemoryStore,
+        cluster_id: str,
+        node_id: int,
+        listen: str,
+        max_versions: dict[int, int],
+    ) -> None: ...
+    @property
+    def port(self) -> int:
+        """The port it listens on."""
+    def requests(self) -> dict[int, int]:
+        """How often each API key was asked for."""
+    def set_peers(self, *, peers: Sequence[tuple[int, str, int]]) -> None:
+        """The other brokers of the cluster as ``(node id, host, port)``."""
+    def add_fault(
+        self,
+        *,
+        api_key: int,
+        action: str,
+        number: int = 0,
+        data: bytes | None = None,
+        topic: str | None = None,
+        partition: int | None = None,
+        from_offset: int | None = None,
+        skip: int = 0,
+        times: int | None = None,
+    ) -> int:
+        """Script a fault; ``number`` and ``data`` mean what the action takes. Returns its number."""
+    def fault_count(self, *, fault: int) -> int:
+        """How often a fault has struck."""
+    def clear_faults(self) -> None:
+        """Behave again."""
+    def stop(self) -> None:
+        """Close every connection and stop."""
+
+def encode_batch(
+    *,
+    base_offset: int,
+    records: Sequence[tuple[int, int, bytes | None, bytes | None, Sequence[tuple[bytes, bytes | None]]]],
+    codec: str = "none",
+    leader_epoch: int = 0,
+    producer_id: int = -1,
+    transactional: bool = False,
+    log_append_time: int | None = None,
+    last_offset_delta: int | None = None,
+) -> bytes:
+    """A v2 record batch of ``(offset, timestamp, key, value, headers)`` records, for the demo and for tests."""
+
+def encode_marker(*, offset: int, timestamp: int, producer_id: int, committed: bool) -> bytes:
+    """A control batch that ends a transaction."""

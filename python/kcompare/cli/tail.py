@@ -1,0 +1,48 @@
+"""``kcompare tail VIEW [VIEW]``."""
+
+import typer
+
+from kcompare.cli import options
+from kcompare.cli.exports import Format
+from kcompare.cli.failures import exit_code, guarded
+from kcompare.cli.options import value_of
+from kcompare.cli.output import Output
+from kcompare.errors import KcompareError, UsageError
+from kcompare.model import IsolationLevel, TailReport
+from kcompare.settings.views import parse_view
+
+MAX_VIEWS = 2
+
+
+def tail(
+    context: typer.Context,
+    views: options.Views,
+    *,
+    count: options.Count = 10,
+    show_values: options.ShowValues = False,
+    isolation: options.Isolation = IsolationLevel.READ_COMMITTED,
+    output: options.OutputFormat = Format.TEXT,
+    export: options.Export = None,
+) -> int:
+    """Show the last records of every partition, and how far apart the partitions end.
+
+    Exits with 0 when every partition was read, 3 when one was not (4 where access was refused, 5 where a
+    source was unreachable), 2 for a mistake on the command line, and 130 when interrupted.
+    """
+
+    def work() -> TailReport:
+        if len(views) > MAX_VIEWS:
+            raise UsageError(f"tail takes one or two views and got {len(views)}; call it once for each pair")
+        parsed = tuple(value_of("VIEW", view, parse_view) for view in views)
+        # A mistake in a view is told before the engine, which takes a while to import.
+        from kcompare.engine.tail import TailRequest
+        from kcompare.engine.tail import tail as read_tail
+
+        return read_tail(TailRequest(views=parsed, count=count, show_values=show_values, isolation=isolation))
+
+    with Output(output, export or ()) as target:
+        try:
+            report = guarded(work, debug=context.obj.debug)
+        except KcompareError as error:
+            return target.failed_tail(error, exit_code(error))
+        return target.tail(report)

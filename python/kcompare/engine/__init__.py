@@ -1,0 +1,1 @@
+"""plan -> read -> compare -> drill -> report: the only orchestration, one file per verb."""

@@ -1,0 +1,225 @@
+"""Differences when records are matched from the starts and from the ends of two logs, at whatever offsets."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from kcompare import _native
+from kcompare.engine.differences import Difference
+from kcompare.engine.reading import ReadAgainError
+from kcompare.engine.runs import EDIT_LIMIT, ROW_LIMIT, Converter, Stretch, differing_fields
+from kcompare.model import SIDES, FindingKind, FirstDivergence, OffsetRange, Side, Where
+from kcompare.store import tables
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from numpy.typing import NDArray
+
+    from kcompare._native import Alignment
+    from kcompare.engine.examine import Pair
+    from kcompare.engine.reading import RowReader
+
+CONTEXT_OFFSETS = 1024
+"""Offsets before a stretch that are read with it, so that a repeat of what came before it is seen."""
+
+WINDOW_RECORDS = 16_384
+"""Records that the search for the first divergence compares at a time."""
+
+
+def differences_by_ordinal(pair: Pair, found: Alignment, reader: RowReader) -> tuple[Difference, ...]:
+    """Every run that differs between the common prefix and the common suffix; one ``unclassified`` past the limits.
+
+    Raises:
+        LogChangedError: the stretch holds other records than before.
+    """
+    starts = {Side.LEFT: found.prefix[0], Side.RIGHT: found.prefix[1]}
+    stops = {Side.LEFT: found.suffix[0], Side.RIGHT: found.suffix[1]}
+    matched = found.prefix[2] + found.suffix[2]
+    counts = {Side.LEFT: found.left_records - matched, Side.RIGHT: found.right_records - matched}
+    try:
+        if max(counts.values()) <= ROW_LIMIT:
+            rows = {side: reader.checked_rows(pair.log(side), starts[side], stops[side], ROW_LIMIT) for side in SIDES}
+            differences = _diff(pair, found, rows, starts, stops, reader)
+            if differences is not None:
+                return differences
+        elif min(counts.values()) <= ROW_LIMIT and found.suffix[2] == 0:
+            differences = _before_a_long_tail(pair, found, starts, counts, reader)
+            if differences is not None:
+                return differences
+        ends = {side: pair.log(side).planned.stop for side in SIDES}
+        at, same = first_divergence(pair, starts, ends, reader)
+        return (_unclassified(pair, found, at, same, counts, stops),)
+    except ReadAgainError as error:
+        ranges = {side: OffsetRange(starts[side], stops[side]) for side in SIDES}
+        return (
+            Difference(
+                FindingKind.UNCLASSIFIED,
+                ranges[Side.LEFT],
+                ranges[Side.RIGHT],
+                counts[Side.LEFT],
+                counts[Side.RIGHT],
+                None,
+                detail=str(error),
+            ),
+        )
+
+
+def _before_a_long_tail(
+    pair: Pair, found: Alignment, starts: dict[Side, int], counts: dict[Side, int], reader: RowReader
+) -> tuple[Difference, ...] | None:
+    """One side goes on for long past the other's end: as much of it is read as the other can match.
+
+    The tail that this leaves is whole only if the diff ended with it, and nothing else stands there.
+    """
+    shorter = min(SIDES, key=lambda side: counts[side])
+    longer = shorter.other
+    room = counts[shorter] + EDIT_LIMIT + 1
+    logs = {side: pair.log(side) for side in SIDES}
+    rows = {
+        shorter: reader.checked_rows(logs[shorter], starts[shorter], logs[shorter].planned.stop, ROW_LIMIT),
+        longer: reader.rows(logs[longer], starts[longer], logs[longer].planned.stop, room),
+    }
+    stops = {
+        shorter: logs[shorter].planned.stop,
+        longer: int(tables.records(rows[longer])["offset"][-1]) + 1,
+    }
+    differences = _diff(pair, found, rows, starts, stops, reader)
+    if not differences or differences[-1].where is not Where.TAIL:
+        return None
+    last = differences[-1]
+    offsets = last.offsets(longer)
+    if offsets is None:
+        return None
+    more = counts[longer] - room
+    whole = OffsetRange(offsets.start, logs[longer].planned.stop)
+    if longer is Side.LEFT:
+        last = replace(last, left=whole, left_records=last.left_records + more)
+    else:
+        last = replace(last, right=whole, right_records=last.right_records + more)
+    return (*differences[:-1], last)
+
+
+def _diff(
+    pair: Pair,
+    found: Alignment,
+    rows: dict[Side, bytes],
+    starts: dict[Side, int],
+    stops: dict[Side, int],
+    reader: RowReader,
+) -> tuple[Difference, ...] | None:
+    context = {
+        side: reader.rows(
+            pair.log(side),
+            max(pair.log(side).planned.start, starts[side] - CONTEXT_OFFSETS),
+            starts[side],
+            CONTEXT_OFFSETS,
+        )
+        for side in SIDES
+    }
+    # As many on both sides: offsets may have holes on one, and the prefixes are equal record by record.
+    kept = min(len(context[side]) for side in SIDES)
+    rows = {side: context[side][len(context[side]) - kept :] + rows[side] for side in SIDES}
+    at_end = found.suffix[2] == 0
+    same = _native.common_rows(
+        left_rows=rows[Side.LEFT],
+        right_rows=rows[Side.RIGHT],
+        timestamps=pair.timestamps,
+        offsets=pair.offsets,
+    )
+    runs = _native.diff_rows(
+        left_rows=rows[Side.LEFT],
+        right_rows=rows[Side.RIGHT],
+        timestamps=pair.timestamps,
+        offsets=pair.offsets,
+        by_offset=False,
+        to_the_end=at_end,
+        epoch_starts=_epoch_starts(pair, rows, same),
+        limit=EDIT_LIMIT,
+    )
+    if runs is None:
+        return None
+    at_start = found.prefix[2] == 0
+    stretch = Stretch(rows, stops, at_start=at_start, at_end=at_end, by_offset=False)
+    converter = Converter(pair, stretch, reader)
+    return tuple(converter.difference(run) for run in runs)
+
+
+def _epoch_starts(pair: Pair, rows: dict[Side, bytes], same: int) -> bool:
+    """Whether a leader epoch begins, on one side only, at the first record without a counterpart."""
+    begins = []
+    for side in SIDES:
+        offsets = tables.records(rows[side])["offset"]
+        epochs = {start for _, start in pair.log(side).leader_epochs[1:]}
+        begins.append(same < len(offsets) and int(offsets[same]) in epochs)
+    return begins[0] != begins[1]
+
+
+def first_divergence(
+    pair: Pair, starts: dict[Side, int], ends: dict[Side, int], reader: RowReader
+) -> tuple[FirstDivergence, int]:
+    """Reads both sides on from a place that is proven equal until they part or end; also how many records agree.
+
+    Raises:
+        ReadAgainError: the records could not be read.
+    """
+    position = dict(starts)
+    pending = dict.fromkeys(SIDES, b"")
+    agreed = 0
+    while True:
+        for side in SIDES:
+            log = pair.log(side)
+            if len(pending[side]) == 0:
+                pending[side] = reader.rows(log, position[side], ends[side], WINDOW_RECORDS)
+                read = tables.records(pending[side])["offset"]
+                position[side] = int(read[-1]) + 1 if len(read) else ends[side]
+        views = {side: tables.records(pending[side]) for side in SIDES}
+        same = _native.common_rows(
+            left_rows=pending[Side.LEFT],
+            right_rows=pending[Side.RIGHT],
+            timestamps=pair.timestamps,
+            offsets=pair.offsets,
+        )
+        agreed += same
+        lengths = {side: len(views[side]) for side in SIDES}
+        if same < min(lengths.values()) or 0 in lengths.values():
+            return _parting(pair, views, same), agreed
+        pending = {side: pending[side][same * _native.ROW_BYTES :] for side in SIDES}
+
+
+def _parting(pair: Pair, views: dict[Side, NDArray[Any]], index: int) -> FirstDivergence:
+    rows = {side: views[side][index] if index < len(views[side]) else None for side in SIDES}
+    fields = differing_fields(rows[Side.LEFT], rows[Side.RIGHT], timestamps=pair.timestamps, offsets=pair.offsets)
+    offset = {side: None if row is None else int(row["offset"]) for side, row in rows.items()}
+    return FirstDivergence(offset[Side.LEFT], offset[Side.RIGHT], fields)
+
+
+def _unclassified(
+    pair: Pair,
+    found: Alignment,
+    at: FirstDivergence,
+    same: int,
+    counts: dict[Side, int],
+    stops: dict[Side, int],
+) -> Difference:
+    ranges: dict[Side, OffsetRange | None] = {}
+    for side, offset in ((Side.LEFT, at.left_offset), (Side.RIGHT, at.right_offset)):
+        ranges[side] = None if offset is None or offset >= stops[side] else OffsetRange(offset, stops[side])
+    forked = found.suffix[2] == 0 and any(
+        any(start == offset for _, start in pair.log(side).leader_epochs[1:])
+        for side, offset in ((Side.LEFT, at.left_offset), (Side.RIGHT, at.right_offset))
+    )
+    return Difference(
+        FindingKind.FORKED if forked else FindingKind.UNCLASSIFIED,
+        ranges[Side.LEFT],
+        ranges[Side.RIGHT],
+        max(0, counts[Side.LEFT] - same),
+        max(0, counts[Side.RIGHT] - same),
+        at,
+        detail=(
+            "a leader epoch begins where the logs part"
+            if forked
+            else f"more than {ROW_LIMIT} records or {EDIT_LIMIT} edits lie between the common start and the common end"
+        ),
+    )

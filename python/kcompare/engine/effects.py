@@ -1,0 +1,140 @@
+"""What each difference does to the verdict: the second step, after the kinds are known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from kcompare.engine.reading import ReadAgainError
+from kcompare.engine.repetition import repeats
+from kcompare.model import Effect, Finding, FindingKind, Reason, Side, Where
+from kcompare.settings.allowances import DurationBound, RecordBound, TimeBound
+from kcompare.store import tables
+
+if TYPE_CHECKING:
+    from kcompare.engine.differences import Difference
+    from kcompare.engine.examine import Pair
+    from kcompare.engine.logs import PartitionLog
+    from kcompare.engine.reading import RowReader
+    from kcompare.model import OffsetRange
+    from kcompare.settings.allowances import Allowance
+
+SIDE_OF = {FindingKind.ONLY_LEFT: Side.LEFT, FindingKind.ONLY_RIGHT: Side.RIGHT}
+
+
+@dataclass(frozen=True, slots=True)
+class Allowances:
+    """What the user allows; ``empty``: a partition, or a run, in which there is nothing to compare."""
+
+    head: Allowance | None = None
+    tail: Allowance | None = None
+    gaps: bool = False
+    empty: bool = False
+
+    def at(self, where: Where | None) -> Allowance | None:
+        """The allowance for one end of a log."""
+        return {Where.HEAD: self.head, Where.TAIL: self.tail}.get(where) if where else None
+
+
+def finding(pair: Pair, difference: Difference, allowances: Allowances, reader: RowReader) -> Finding:
+    """The finding that a difference becomes: a difference unless an allowance covers it."""
+    found = Finding(
+        kind=difference.kind,
+        effect=Effect.DIFFERENCE,
+        partition=pair.left.partition,
+        left=difference.left,
+        right=difference.right,
+        records=difference.records,
+        where=difference.where,
+        fields=difference.fields,
+        detail=difference.detail,
+    )
+    side = SIDE_OF.get(difference.kind)
+    if side is None or difference.where not in {Where.HEAD, Where.TAIL}:
+        return found
+    allowance = allowances.at(difference.where)
+    if allowance is not None and not allowance.covers(side):
+        allowance = None
+    offsets = difference.offsets(side)
+    assert offsets is not None, "a one-sided run has offsets on its side"  # noqa: S101
+    if difference.other_is_empty and (allowance is None or not allowances.empty):
+        if allowance is None:
+            return found
+        detail = f"the {side.other.value} side has no record here; say --allow-empty if that is right"
+        return replace(found, effect=Effect.UNVERIFIED, side=side.other, reason=Reason.NOTHING_COMPARED, detail=detail)
+    return _at_an_end(pair, found, side, offsets, allowance, reader)
+
+
+def _at_an_end(
+    pair: Pair,
+    found: Finding,
+    side: Side,
+    offsets: OffsetRange,
+    allowance: Allowance | None,
+    reader: RowReader,
+) -> Finding:
+    """What one side has more at an end: a repetition whatever is allowed, else allowed or a difference."""
+    log, other = pair.log(side), pair.log(side.other)
+    try:
+        repeated = repeats(log, offsets, reader)
+        times = None if allowance is None else _timestamps(log, offsets, reader)
+    except ReadAgainError as error:
+        untested = "" if allowance is None else "not allowed, because "
+        return replace(found, detail=f"{untested}it could not be tested for repetition: {error}")
+    if repeated is not None:
+        detail = f"it repeats records that the {side.value} side already has at offset {repeated}"
+        return replace(found, kind=FindingKind.DUPLICATED, where=None, detail=detail)
+    if allowance is None:
+        return found
+    excess = _excess(found, allowance, times, other)
+    if excess:
+        return replace(found, detail=f"past the allowance {allowance.text}: {excess}")
+    bound = "" if allowance.bound is None else f"within {allowance.text}, "
+    span = "without timestamps" if times is None else f"spanning {(times[1] - times[0]) / 1000:.1f} s"
+    return replace(found, effect=Effect.ALLOWED, detail=bound + span)
+
+
+def _excess(found: Finding, allowance: Allowance, times: tuple[int, int] | None, other: PartitionLog) -> str:
+    """How the run passes its bound, as words; empty where it does not."""
+    at_tail = found.where is Where.TAIL
+    match allowance.bound:
+        case None:
+            return ""
+        case RecordBound(records):
+            return f"it has {found.records} records" if found.records > records else ""
+        case DurationBound(milliseconds):
+            edge = other.last_timestamp if at_tail else other.first_timestamp
+            if times is None or edge is None:
+                return "it has no timestamps to measure"
+            span = times[1] - edge if at_tail else edge - times[0]
+            return f"it reaches {span / 1000:.1f} s beyond the other side" if span > milliseconds else ""
+        case TimeBound(time_ms):
+            if times is None:
+                return "it has no timestamps to measure"
+            beyond = times[0] < time_ms if at_tail else times[1] >= time_ms
+            return "it has records on the other side of that time" if beyond else ""
+
+
+def _timestamps(log: PartitionLog, offsets: OffsetRange, reader: RowReader) -> tuple[int, int] | None:
+    """Smallest and largest timestamp of the records in a range, in ms; None where one has none.
+
+    Cells inside the range are known; a cell that the range cuts is read again.
+    """
+    table = log.table
+    filled = table[(table["stop"] > offsets.start) & (table["start"] < offsets.stop) & (table["count"] > 0)]
+    lows: list[int] = []
+    highs: list[int] = []
+    for cell in filled:
+        start, stop = int(cell["start"]), int(cell["stop"])
+        if start >= offsets.start and stop <= offsets.stop:
+            lows.append(int(cell["min_timestamp"]))
+            highs.append(int(cell["max_timestamp"]))
+            continue
+        start, stop = max(start, offsets.start), min(stop, offsets.stop)
+        rows = tables.records(reader.rows(log, start, stop, stop - start))
+        if len(rows):
+            lows.append(int(rows["timestamp"].min()))
+            highs.append(int(rows["timestamp"].max()))
+    if not lows or min(lows) < 0:
+        return None
+    return min(lows), max(highs)

@@ -1,0 +1,132 @@
+"""One side of a partition as it was read: slices joined in order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from kcompare.model import OffsetRange, Reason
+from kcompare.sources.base import Unread
+from kcompare.store import tables
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from numpy.typing import NDArray
+
+    from kcompare.model import PartitionBounds, Side
+    from kcompare.sources.base import SliceDigest
+
+
+@dataclass(frozen=True)
+class PartitionLog:
+    """What was read of one side of one partition.
+
+    Attributes:
+        cells: cell rows that tile ``planned``.
+        anchors: anchor rows of those cells.
+        unread: ranges without trust, ascending and disjoint; the cells count them as uncovered.
+        unexplained: the first gaps without a cause.
+        leader_epochs: ``(leader epoch, base offset of its first batch)``.
+        distrust: why nothing of this side counts as read, where that is so.
+    """
+
+    side: Side
+    partition: int
+    bounds: PartitionBounds
+    planned: OffsetRange
+    cells: bytes
+    anchors: bytes
+    bytes: int
+    unread: tuple[Unread, ...]
+    unexplained: tuple[OffsetRange, ...]
+    unexplained_total: int
+    leader_epochs: tuple[tuple[int, int], ...]
+    ends: tuple[SliceDigest, ...] = ()
+    distrust: Unread | None = None
+    table: NDArray[Any] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "table", tables.cells(self.cells))
+
+    @property
+    def records(self) -> int:
+        """Records read."""
+        return int(self.table["count"].sum())
+
+    @property
+    def batches(self) -> tuple[int, int]:
+        """Batches with a record, and those of them whose timestamps the broker wrote."""
+        return int(self.table["batches"].sum()), int(self.table["log_append_batches"].sum())
+
+    @property
+    def has_compaction(self) -> bool:
+        """Whether a batch lacks records that it once had."""
+        return bool(self.table["gaps"][:, tables.GAPS.index("compacted")].any())
+
+    def first_offset(self, start: int) -> int | None:
+        """Offset of the first record of the cells from ``start`` on, which must be a cell's start; None without."""
+        later = self.table[(self.table["start"] >= start) & (self.table["count"] > 0)]
+        return int(later["first_offset"][0]) if len(later) else None
+
+    @property
+    def last_timestamp(self) -> int | None:
+        """The largest timestamp of the last cell that has records, in ms."""
+        filled = self.table[self.table["count"] > 0]
+        return int(filled["max_timestamp"][-1]) if len(filled) else None
+
+    @property
+    def first_timestamp(self) -> int | None:
+        """The smallest timestamp of the first cell that has records, in ms."""
+        filled = self.table[self.table["count"] > 0]
+        return int(filled["min_timestamp"][0]) if len(filled) else None
+
+
+def join(side: Side, bounds: PartitionBounds, planned: OffsetRange, pieces: Sequence[SliceDigest]) -> PartitionLog:
+    """Joins the slices of one side of a partition; what no slice covers is uncovered: the run was interrupted.
+
+    Leader epochs never go back in a log. Where they do between two slices, two histories were read, and nothing says
+    which offsets belong to which.
+    """
+    cells: list[bytes] = []
+    unread: list[Unread] = []
+    epochs: list[tuple[int, int]] = []
+    distrust = None
+    position = planned.start
+    ordered = sorted(pieces, key=lambda piece: piece.slice.range.start)
+    for piece in ordered:
+        offsets = piece.slice.range
+        if position < offsets.start:
+            cells.append(tables.uncovered_cell(position, offsets.start))
+            unread.append(_not_reached(position, offsets.start))
+        cells.append(piece.cells)
+        unread.extend(piece.unread)
+        if epochs and piece.leader_epochs and piece.leader_epochs[0][0] < epochs[-1][0]:
+            epoch, offset = piece.leader_epochs[0]
+            detail = f"leader epoch {epoch} at offset {offset} follows epoch {epochs[-1][0]}"
+            distrust = Unread(planned, Reason.LEADER_EPOCH_WENT_BACK, detail)
+        epochs.extend(piece.leader_epochs)
+        position = offsets.stop
+    if position < planned.stop:
+        cells.append(tables.uncovered_cell(position, planned.stop))
+        unread.append(_not_reached(position, planned.stop))
+    return PartitionLog(
+        side=side,
+        partition=bounds.partition,
+        bounds=bounds,
+        planned=planned,
+        cells=b"".join(cells),
+        anchors=b"".join(piece.anchors for piece in ordered),
+        bytes=sum(piece.bytes for piece in ordered),
+        unread=tuple(unread),
+        unexplained=tuple(gap for piece in ordered for gap in piece.unexplained),
+        unexplained_total=sum(piece.unexplained_total for piece in ordered),
+        leader_epochs=tuple(epochs),
+        ends=tuple(piece for piece in ordered if piece.end != "reached"),
+        distrust=distrust,
+    )
+
+
+def _not_reached(start: int, stop: int) -> Unread:
+    return Unread(OffsetRange(start, stop), Reason.INTERRUPTED, "the run was interrupted before it read these offsets")

@@ -1,0 +1,131 @@
+"""What a run pins before it reads, and checks again when it ends."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from kcompare.errors import SameSourceError, SourceError, TopicNotFoundError
+from kcompare.model import Reason
+
+if TYPE_CHECKING:
+    from kcompare.model import OffsetRange, PartitionBounds, Side
+    from kcompare.sources.base import Identity, PartitionProblem, Source
+
+
+@dataclass(frozen=True, slots=True)
+class Pinned:
+    """One side as it was when the run started."""
+
+    side: Side
+    source: Source
+    identity: Identity
+    bounds: dict[int, PartitionBounds]
+    problems: dict[int, PartitionProblem]
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """Why nothing that was read of a partition counts any more."""
+
+    reason: Reason
+    detail: str
+
+
+def pin(source: Source, side: Side) -> Pinned:
+    """Asks a source what it is and where its partitions begin and end.
+
+    Raises:
+        TopicNotFoundError: the topic does not exist.
+        SourceError: the source could not be asked.
+    """
+    identity = source.identity()
+    good, bad = source.bounds()
+    return Pinned(
+        side,
+        source,
+        identity,
+        {bounds.partition: bounds for bounds in good},
+        {problem.partition: problem for problem in bad},
+    )
+
+
+def check_not_the_same(left: Pinned, right: Pinned) -> None:
+    """Refuses to hold bytes against themselves: any comparison of them would be equal.
+
+    A restored snapshot rightly has the cluster and topic ids of its original, so a common broker is part of it.
+
+    Raises:
+        SameSourceError: both views are the same topic on the same brokers.
+    """
+    same_cluster = left.identity.cluster_id == right.identity.cluster_id
+    both_ids = left.identity.topic_id is not None and right.identity.topic_id is not None
+    if both_ids:
+        same_topic = left.identity.topic_id == right.identity.topic_id
+    else:
+        same_topic = left.source.view.topic == right.source.view.topic
+    if same_cluster and same_topic and left.identity.endpoints & right.identity.endpoints:
+        raise SameSourceError(
+            f"{left.source.view.text} and {right.source.view.text} are the same topic on the same brokers, which is "
+            "equal to itself; name another view, or say --allow-same to test kcompare"
+        )
+
+
+def moved(pinned: Pinned, planned: dict[int, OffsetRange]) -> dict[int, Moved]:
+    """Checks a side again after it was read: which partitions are no longer what was pinned, and why.
+
+    A topic that was recreated has another id. A log that was truncated below what was read tells by the end of the
+    pinned leader epoch (KIP-101), and by a high watermark below the plan.
+
+    Raises:
+        SourceError: the source could not be asked.
+    """
+    try:
+        identity = pinned.source.identity()
+    except TopicNotFoundError as error:
+        return {partition: Moved(Reason.TOPIC_RECREATED, str(error)) for partition in planned}
+    if identity.topic_id != pinned.identity.topic_id or identity.cluster_id != pinned.identity.cluster_id:
+        detail = (
+            f"topic {pinned.source.view.topic!r} had id {pinned.identity.topic_id} when the run started and has "
+            f"{identity.topic_id} now"
+        )
+        return {partition: Moved(Reason.TOPIC_RECREATED, detail) for partition in planned}
+    good, _ = pinned.source.bounds()
+    now = {bounds.partition: bounds for bounds in good}
+    found = {}
+    epochs = []
+    for partition, offsets in planned.items():
+        bounds, before = now.get(partition), pinned.bounds[partition]
+        if bounds is None:
+            detail = f"partition {partition} had no leader when it was checked at the end"
+            found[partition] = Moved(Reason.PARTITION_UNAVAILABLE, detail)
+        elif bounds.high_watermark < offsets.stop:
+            detail = f"partition {partition} now ends at {bounds.high_watermark}, below the planned {offsets.stop}"
+            found[partition] = Moved(Reason.TRUNCATED, detail)
+        elif bounds.log_start_offset < before.log_start_offset:
+            detail = (
+                f"partition {partition} now starts at {bounds.log_start_offset}, below the pinned "
+                f"{before.log_start_offset}"
+            )
+            found[partition] = Moved(Reason.CHANGED_WHILE_READING, detail)
+        elif bounds.leader_epoch != before.leader_epoch and before.leader_epoch >= 0 and len(offsets):
+            epochs.append((partition, before.leader_epoch))
+    return {**found, **_truncated(pinned, planned, epochs)}
+
+
+def _truncated(pinned: Pinned, planned: dict[int, OffsetRange], epochs: list[tuple[int, int]]) -> dict[int, Moved]:
+    """A new leader may have dropped what the old one served: the old epoch then ends below the plan."""
+    if not epochs:
+        return {}
+    try:
+        ends = pinned.source.epoch_ends(epochs)
+    except SourceError as error:
+        detail = f"the leader changed and the end of its epoch could not be asked: {error}"
+        return {partition: Moved(Reason.PARTITION_UNAVAILABLE, detail) for partition, _ in epochs}
+    found = {}
+    for partition, epoch in epochs:
+        end = ends.get(partition)
+        if end is None or end < planned[partition].stop:
+            detail = f"leader epoch {epoch} of partition {partition} ends at {end}, below {planned[partition].stop}"
+            found[partition] = Moved(Reason.TRUNCATED, detail)
+    return found

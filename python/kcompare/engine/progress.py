@@ -1,0 +1,78 @@
+"""How far a run has come, for whoever draws it: counters that threads write and one snapshot reads."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from kcompare import _native
+
+if TYPE_CHECKING:
+    from kcompare.model import Side
+    from kcompare.planning import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionProgress:
+    """One side of one partition. Offsets, not records: their number is known before they are read."""
+
+    topic: str
+    side: Side
+    partition: int
+    done_offsets: int
+    planned_offsets: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProgressSnapshot:
+    """The whole run at one moment. ``seconds`` counts from the start of the phase that reads."""
+
+    phase: str
+    records: int
+    bytes: int
+    done_offsets: int
+    planned_offsets: int
+    seconds: float
+    partitions: tuple[PartitionProgress, ...]
+
+
+class ProgressBoard:
+    """Written by the engine, read by the CLI from another thread."""
+
+    def __init__(self) -> None:
+        self.phase = "connecting"
+        self._counters: dict[tuple[str, Side, int], tuple[_native.Progress, int]] = {}
+        self._started = time.monotonic()
+
+    def plan(self, topics: dict[Side, str], plan: Plan) -> None:
+        """Sets up a counter for each side and partition of the plan."""
+        planned: dict[tuple[str, Side, int], int] = {}
+        for piece in plan.slices:
+            key = (topics[piece.side], piece.side, piece.partition)
+            planned[key] = planned.get(key, 0) + len(piece.range)
+        counters = {key: (_native.Progress(), offsets) for key, offsets in planned.items()}
+        self._counters = {**self._counters, **counters}
+        self._started = time.monotonic()
+        self.phase = "reading"
+
+    def counter(self, topic: str, side: Side, partition: int) -> _native.Progress:
+        """The counter of one side of one partition."""
+        return self._counters[topic, side, partition][0]
+
+    def snapshot(self) -> ProgressSnapshot:
+        """Everything at one moment."""
+        counters = self._counters
+        partitions = tuple(
+            PartitionProgress(topic, side, partition, min(progress.offsets, planned), planned)
+            for (topic, side, partition), (progress, planned) in counters.items()
+        )
+        return ProgressSnapshot(
+            phase=self.phase,
+            records=sum(progress.records for progress, _ in counters.values()),
+            bytes=sum(progress.bytes for progress, _ in counters.values()),
+            done_offsets=sum(found.done_offsets for found in partitions),
+            planned_offsets=sum(found.planned_offsets for found in partitions),
+            seconds=time.monotonic() - self._started,
+            partitions=partitions,
+        )

@@ -1,0 +1,1 @@
+"""Who runs slices: threads of this process."""

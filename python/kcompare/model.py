@@ -1,0 +1,443 @@
+"""The nouns: what a log view is, what is found in two of them, and what a report says.
+
+Frozen values only. Nothing here reads, prints or decides; the meanings are those of docs/semantics.md and the
+field names are those of the JSON report, so that a report can be rendered again from a saved document.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Self
+
+
+class Side(StrEnum):
+    """One of the two sides of a comparison, spelled the same in the CLI, the JSON and the code."""
+
+    LEFT = "left"
+    RIGHT = "right"
+
+    @property
+    def other(self) -> Side:
+        """The side across."""
+        return Side.RIGHT if self is Side.LEFT else Side.LEFT
+
+
+SIDES = (Side.LEFT, Side.RIGHT)
+
+
+class IsolationLevel(StrEnum):
+    """Whether records of aborted transactions are records (KIP-98)."""
+
+    READ_COMMITTED = "read_committed"
+    READ_UNCOMMITTED = "read_uncommitted"
+
+
+class Mode(StrEnum):
+    """What must hold between the two logs."""
+
+    AUTO = "auto"
+    LOG = "log"
+    LATEST = "latest"
+    SET = "set"
+
+
+class RecordField(StrEnum):
+    """A part of a record that can be compared."""
+
+    KEY = "key"
+    VALUE = "value"
+    HEADERS = "headers"
+    TIMESTAMP = "timestamp"
+    OFFSET = "offset"
+
+
+class Verdict(StrEnum):
+    """The three words."""
+
+    EQUAL = "EQUAL"
+    DIFFERENT = "DIFFERENT"
+    INCONCLUSIVE = "INCONCLUSIVE"
+
+
+class Effect(StrEnum):
+    """What a finding does to the verdict."""
+
+    DIFFERENCE = "difference"
+    ALLOWED = "allowed"
+    EXPLAINED = "explained"
+    UNVERIFIED = "unverified"
+
+
+class FindingKind(StrEnum):
+    """What was found; the order is the order in which the kinds are tried."""
+
+    DUPLICATED = "duplicated"
+    ABORTED_COPIED = "aborted_copied"
+    REORDERED = "reordered"
+    CHANGED = "changed"
+    FORKED = "forked"
+    ONLY_LEFT = "only_left"
+    ONLY_RIGHT = "only_right"
+    UNCLASSIFIED = "unclassified"
+    PARTITION_COUNT = "partition_count"
+    TOPIC_MISSING = "topic_missing"
+    OFFSET_GAP = "offset_gap"
+    UNVERIFIED = "unverified"
+
+
+class Where(StrEnum):
+    """The part of a log in which a one-sided run lies."""
+
+    HEAD = "head"
+    MIDDLE = "middle"
+    TAIL = "tail"
+
+
+class Reason(StrEnum):
+    """Why a planned range is unverified."""
+
+    ABOVE_HIGH_WATERMARK = "above_high_watermark"
+    BATCH_TOO_LARGE = "batch_too_large"
+    CHANGED_WHILE_READING = "changed_while_reading"
+    CORRUPT_BATCH = "corrupt_batch"
+    INTERRUPTED = "interrupted"
+    LEADER_EPOCH_WENT_BACK = "leader_epoch_went_back"
+    LOST_TO_RETENTION = "lost_to_retention"
+    MODE_NOT_AVAILABLE = "mode_not_available"
+    NOT_ALIGNED = "not_aligned"
+    NOTHING_COMPARED = "nothing_compared"
+    OPEN_TRANSACTION = "open_transaction"
+    PARTITION_UNAVAILABLE = "partition_unavailable"
+    REFUSED = "refused"
+    STALLED = "stalled"
+    TOPIC_RECREATED = "topic_recreated"
+    TRUNCATED = "truncated"
+    UNEXPLAINED_GAP = "unexplained_gap"
+    UNREACHABLE = "unreachable"
+
+
+class OffsetRelation(StrEnum):
+    """How the offsets of equal records relate."""
+
+    IDENTICAL = "identical"
+    SHIFTED = "shifted"
+    MAPPED = "mapped"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class OffsetRange:
+    """Offsets ``start <= offset < stop``.
+
+    Raises:
+        ValueError: when ``stop`` lies below ``start``.
+    """
+
+    start: int
+    stop: int
+
+    def __post_init__(self) -> None:
+        if self.stop < self.start:
+            message = f"offset range [{self.start}, {self.stop}) ends before it starts"
+            raise ValueError(message)
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+    def __contains__(self, offset: int) -> bool:
+        return self.start <= offset < self.stop
+
+    def intersection(self, other: Self) -> OffsetRange | None:
+        """The offsets in both ranges, or None where there are none."""
+        start, stop = max(self.start, other.start), min(self.stop, other.stop)
+        return OffsetRange(start, stop) if start < stop else None
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One topic at one source, as the user named it.
+
+    Attributes:
+        text: what the user wrote, never with a secret in it.
+        kind: ``kafka`` (later ``logdir`` and ``fingerprint``).
+        topic: topic name.
+        bootstrap: host and port pairs of a running cluster.
+    """
+
+    text: str
+    kind: str
+    topic: str
+    bootstrap: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionBounds:
+    """Where a partition began and ended when the run pinned it. Offsets; -1 is unknown.
+
+    Attributes:
+        listed_end: the end by ListOffsets, when it differs from the high watermark of a Fetch.
+    """
+
+    partition: int
+    log_start_offset: int
+    high_watermark: int
+    last_stable_offset: int
+    leader: int = -1
+    leader_epoch: int = -1
+    listed_end: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """A share of the work: offsets of one partition at one side, read by one worker in one call.
+
+    Attributes:
+        range: the offsets, aligned to cells or to pinned bounds.
+        checkpoints: pinned offsets inside the range at which digests must be kept.
+    """
+
+    side: Side
+    partition: int
+    range: OffsetRange
+    checkpoints: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class GapOffsets:
+    """Offsets without a record, counted by cause."""
+
+    control: int = 0
+    aborted: int = 0
+    compacted: int = 0
+    unexplained: int = 0
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return self.control + self.aborted + self.compacted + self.unexplained
+
+
+@dataclass(frozen=True, slots=True)
+class SideCoverage:
+    """One side of one partition in the coverage ledger.
+
+    ``planned`` is split, to the offset and without overlap, into covered, gaps, allowed and uncovered; an offset
+    counts where it first fits in the order uncovered, gap, allowed, covered. ``kcompare.ledger`` builds these and
+    holds them to that sum.
+    """
+
+    log_start_offset: int
+    high_watermark: int
+    last_stable_offset: int
+    planned: OffsetRange
+    records: int
+    covered_offsets: int
+    gap_offsets: GapOffsets
+    allowed_offsets: int
+    uncovered_offsets: int
+
+
+@dataclass(frozen=True, slots=True)
+class FirstDivergence:
+    """Where the two sequences part: the next record's offset on each side, and the fields that differ.
+
+    An offset is None only where that side has no more records; ``fields`` is empty where a record stands on one side
+    only.
+    """
+
+    left_offset: int | None
+    right_offset: int | None
+    fields: tuple[RecordField, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing found in one partition.
+
+    Attributes:
+        left: offsets on the left side, None where that side has none.
+        right: offsets on the right side, likewise.
+        records: how many records it is about, counted, never subtracted.
+        fields: for ``changed``, the fields that differ.
+        side: for ``unverified`` and ``offset_gap``, the side it is about.
+        reason: for ``unverified``, why.
+        detail: one sentence for a person; never compared by a program.
+    """
+
+    kind: FindingKind
+    effect: Effect
+    partition: int
+    left: OffsetRange | None = None
+    right: OffsetRange | None = None
+    records: int = 0
+    where: Where | None = None
+    fields: tuple[RecordField, ...] = ()
+    side: Side | None = None
+    reason: Reason | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OffsetsReport:
+    """How offsets of equal records relate: ``shift`` is right minus left; None where there is not one shift."""
+
+    relation: OffsetRelation | None
+    shift: int | None
+    segments: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionReport:
+    """What was found in one partition. A side that lacks the partition is None."""
+
+    partition: int
+    verdict: Verdict
+    left: SideCoverage | None
+    right: SideCoverage | None
+    compared_records: int
+    offsets: OffsetsReport
+    first_divergence: FirstDivergence | None
+    findings: tuple[Finding, ...]
+    findings_total: int
+    fields: tuple[RecordField, ...] = ()
+    warnings: tuple[str, ...] = ()
+    unit: str = "records"
+
+    @property
+    def findings_truncated(self) -> bool:
+        """Whether the list was cut; the verdict used all of them."""
+        return self.findings_total > len(self.findings)
+
+
+@dataclass(frozen=True, slots=True)
+class TopicReport:
+    """What was found in one pair of topics."""
+
+    left: str
+    right: str
+    verdict: Verdict
+    partitions: tuple[PartitionReport, ...]
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ViewReport:
+    """One side, as the report names it."""
+
+    view: str
+    kind: str
+    cluster_id: str | None = None
+    topic_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OptionsReport:
+    """The options that the verdict rests on, with the reason for each that was chosen by itself."""
+
+    mode: Mode
+    mode_reason: str
+    fields: tuple[RecordField, ...]
+    fields_reason: str
+    left_isolation: IsolationLevel
+    right_isolation: IsolationLevel
+    allow_head: str | None = None
+    allow_tail: str | None = None
+    allow_gaps: bool = False
+    allow_empty: bool = False
+    data_path: str = "native"
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorEntry:
+    """An error that the run met and went on from, or ended with."""
+
+    code: str
+    message: str
+    fatal: bool
+    side: Side | None = None
+    view: str | None = None
+    topic: str | None = None
+    partition: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Sums over all partitions. Bytes are record batch bytes as read."""
+
+    left_records: int = 0
+    right_records: int = 0
+    compared_records: int = 0
+    left_bytes: int = 0
+    right_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RunInfo:
+    """Everything that may differ between two runs over the same data. Times are UTC, ISO 8601."""
+
+    started: str
+    seconds: float
+    records_per_second: float
+    peak_rss_bytes: int
+    version: str
+    workers: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The answer of ``kcompare compare``. ``verdict`` is None where the run failed before it compared (exit 2)."""
+
+    verdict: Verdict | None
+    exit_code: int
+    left: ViewReport
+    right: ViewReport
+    options: OptionsReport | None
+    topics: tuple[TopicReport, ...]
+    totals: Totals
+    errors: tuple[ErrorEntry, ...]
+    run: RunInfo
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TailRecord:
+    """One of the last records: offset, timestamp in ms since the epoch (-1 none), and sizes in bytes (-1 null)."""
+
+    offset: int
+    timestamp: int
+    key_bytes: int
+    value_bytes: int
+    key: bytes | None = None
+    value: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TailPartition:
+    """The end of one partition: ``records`` are the last ones below ``stop``."""
+
+    partition: int
+    log_start_offset: int
+    stop: int
+    start: int
+    records: tuple[TailRecord, ...]
+    last_timestamp: int | None
+    error: str | None = None
+    error_code: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TailView:
+    """The ends of a topic's partitions: skew in ms between them, and the smallest stop."""
+
+    view: str
+    partitions: tuple[TailPartition, ...]
+    end_skew_ms: int | None
+    common_prefix_stop: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class TailReport:
+    """The answer of ``kcompare tail``."""
+
+    views: tuple[TailView, ...]
+    errors: tuple[ErrorEntry, ...] = field(default=())

@@ -1,0 +1,183 @@
+"""The operator's one screen: the verdict first, then what was compared, found, and left out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kcompare.model import OffsetRelation, Verdict
+from kcompare.report.colour import paint_verdict
+from kcompare.report.layout import counted, listed, number, seconds, size, table
+from kcompare.report.sanitize import sanitize
+from kcompare.report.sections import found, not_compared
+from kcompare.report.sentence import interval, partitions, verdict_sentence
+
+if TYPE_CHECKING:
+    from kcompare.model import OffsetsReport, PartitionReport, Report, SideCoverage, ViewReport
+
+SHOWN_PARTITIONS = 24
+"""Rows of the table. Where a topic has more, those that are not EQUAL are shown first."""
+
+_HEADER = (
+    "partition",
+    "verdict",
+    "left records",
+    "right records",
+    "left offsets",
+    "right offsets",
+    "compared",
+    "offsets",
+)
+_LEFT_ALIGNED = (1, 4, 5, 7)
+
+
+def report_text(report: Report, *, colour: bool = False) -> str:
+    """The whole report. Every line but for its colour passes the sanitizer here, whatever it is made of."""
+    blocks = [[verdict_sentence(report)], _header(report)]
+    for title, lines in (
+        ("partitions", _table(report)),
+        ("found", found(report)),
+        ("not compared", not_compared(report)),
+    ):
+        if lines:
+            blocks.append([title, *(f"  {line}" for line in lines)])
+    blocks.append(_totals(report))
+    blocks = [[sanitize(line) for line in block] for block in blocks if block]
+    if colour:
+        blocks[0][0] = paint_verdict(blocks[0][0], report.verdict)
+    return "\n\n".join("\n".join(block) for block in blocks) + "\n"
+
+
+def report_line(report: Report, *, colour: bool = False) -> str:
+    """The first line alone, for ``--quiet``."""
+    line = sanitize(verdict_sentence(report))
+    return (paint_verdict(line, report.verdict) if colour else line) + "\n"
+
+
+def _header(report: Report) -> list[str]:
+    lines = [f"left     {_view(report.left)}", f"right    {_view(report.right)}"]
+    options = report.options
+    if options is not None:
+        lines.append(f"mode     {options.mode}{_because(options.mode_reason)}")
+        lines.append(f"fields   {listed(options.fields)}{_because(options.fields_reason)}")
+        left, right = options.left_isolation, options.right_isolation
+        lines.append(f"records  {left}" if left is right else f"records  {left} on left, {right} on right")
+        allowed = [
+            f"--allow-{name} {value}"
+            for name, value in (("head", options.allow_head), ("tail", options.allow_tail))
+            if value
+        ]
+        granted = (("gaps", options.allow_gaps), ("empty", options.allow_empty))
+        allowed += [f"--allow-{name}" for name, given in granted if given]
+        if allowed:
+            lines.append(f"allowed  {', '.join(allowed)}")
+    if report.notes:
+        lines.append(f"notes    {', '.join(report.notes)}")
+    return lines
+
+
+def _because(reason: str) -> str:
+    return f" ({reason})" if reason else ""
+
+
+def _view(view: ViewReport) -> str:
+    text = view.view or "unknown"
+    text += f", cluster {view.cluster_id}" if view.cluster_id else ""
+    return text + (f", topic id {view.topic_id}" if view.topic_id else "")
+
+
+def _table(report: Report) -> list[str]:
+    """A row a partition, with a heading before each pair of topics where there are several."""
+    lines: list[str] = []
+    for topic in report.topics:
+        if len(report.topics) > 1:
+            lines.append(f"{topic.verdict}: left {topic.left}, right {topic.right}")
+        if topic.partitions:
+            shown, rest = _choose(topic.partitions)
+            lines += table(_HEADER, [_row(entry) for entry in shown], left_aligned=_LEFT_ALIGNED)
+            lines += _hidden(rest)
+    return lines
+
+
+def _choose(entries: tuple[PartitionReport, ...]) -> tuple[list[PartitionReport], list[PartitionReport]]:
+    """The rows that fit and those that do not: a row that is not EQUAL never makes way for one that is."""
+    urgent = sorted(entries, key=lambda entry: (entry.verdict is Verdict.EQUAL, entry.partition))
+    shown = sorted(urgent[:SHOWN_PARTITIONS], key=lambda entry: entry.partition)
+    return shown, urgent[SHOWN_PARTITIONS:]
+
+
+def _hidden(rest: list[PartitionReport]) -> list[str]:
+    if not rest:
+        return []
+    counts = [(verdict, sum(entry.verdict is verdict for entry in rest)) for verdict in Verdict]
+    told = listed(f"{number(count)} {verdict}" for verdict, count in counts if count)
+    return [f"and {counted(len(rest), 'more partition')}: {told}; --output json lists every one"]
+
+
+def _row(entry: PartitionReport) -> tuple[str, ...]:
+    left, right = entry.left, entry.right
+    return (
+        str(entry.partition),
+        entry.verdict,
+        _records(left),
+        _records(right),
+        "-" if left is None else interval(left.planned),
+        "-" if right is None else interval(right.planned),
+        number(entry.compared_records),
+        _relation(entry.offsets),
+    )
+
+
+def _records(side: SideCoverage | None) -> str:
+    return "-" if side is None else number(side.records)
+
+
+def _relation(offsets: OffsetsReport) -> str:
+    if offsets.relation is None:
+        return "-"
+    if offsets.relation is OffsetRelation.SHIFTED and offsets.shift is not None:
+        return f"shifted {offsets.shift:+d}"
+    if offsets.relation is OffsetRelation.MAPPED and offsets.segments is not None:
+        return f"mapped in {counted(offsets.segments, 'segment')}"
+    return offsets.relation
+
+
+def _totals(report: Report) -> list[str]:
+    totals, run = report.totals, report.run
+    lines = []
+    if any(True for _ in partitions(report)):
+        lines.append(
+            f"totals   {counted(totals.left_records, 'record')} left, {number(totals.right_records)} right, "
+            f"{number(totals.compared_records)} compared; "
+            f"{size(totals.left_bytes)} left, {size(totals.right_bytes)} right"
+        )
+        gaps = _gaps(report)
+        if gaps:
+            lines.append(f"gaps     {gaps}")
+    pieces = [seconds(run.seconds)]
+    if run.records_per_second:
+        pieces.append(f"{number(round(run.records_per_second))} records/s")
+    if run.peak_rss_bytes:
+        pieces.append(f"peak RSS {size(run.peak_rss_bytes)}")
+    if run.workers:
+        pieces.append(counted(run.workers, "worker"))
+    lines.append(f"run      {', '.join(pieces)}; kcompare {run.version}, started {run.started}")
+    return lines
+
+
+def _gaps(report: Report) -> str:
+    """Offsets without a record on each side, by cause."""
+    told = []
+    for name, sides in (
+        ("left", [entry.left for entry in partitions(report)]),
+        ("right", [entry.right for entry in partitions(report)]),
+    ):
+        held = [side.gap_offsets for side in sides if side is not None]
+        causes = {
+            "control": sum(gap.control for gap in held),
+            "aborted": sum(gap.aborted for gap in held),
+            "compacted": sum(gap.compacted for gap in held),
+            "unexplained": sum(gap.unexplained for gap in held),
+        }
+        if any(causes.values()):
+            told.append(f"{name} {listed(f'{number(n)} {cause}' for cause, n in causes.items() if n)}")
+    return f"offsets without a record: {'; '.join(told)}" if told else ""

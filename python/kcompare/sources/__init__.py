@@ -1,0 +1,1 @@
+"""A source for each kind of view: bounds, slices, records around an offset."""

@@ -1,0 +1,154 @@
+"""What a source is: one topic somewhere, with bounds that can be pinned and slices that can be read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kcompare._native import CancelToken, MemoryBudget, Progress
+    from kcompare.model import IsolationLevel, OffsetRange, PartitionBounds, Slice, TailRecord, View
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What a topic is, pinned when the run starts and checked again when it ends.
+
+    Attributes:
+        topic_id: 32 hex digits, None where the source has no ids.
+        endpoints: ``host:port`` of every broker, for the question whether two views are the same bytes.
+        cleanup_policy: None where it could not be read; ``policy_error`` then says why.
+        partitions: partition numbers, ascending.
+    """
+
+    cluster_id: str | None
+    topic_id: str | None
+    endpoints: frozenset[str]
+    cleanup_policy: str | None
+    policy_error: str | None
+    partitions: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionProblem:
+    """Why a partition has no bounds. ``refused`` tells a missing permission from a broker that is away."""
+
+    partition: int
+    code: str
+    message: str
+    refused: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """Offsets that were read and not trusted, or not read: a reason word of the report and a sentence."""
+
+    range: OffsetRange
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class SliceDigest:
+    """What came of a slice: digest tables that account for every offset of it, and what the stream looked like.
+
+    Attributes:
+        cells: cell rows, see :mod:`kcompare.store.tables`.
+        anchors: anchor rows.
+        end: ``reached``, or the reason word why the offsets from ``unread[-1]`` on are missing.
+        end_code: the broker's error name, or empty.
+        unexplained: the first gaps without a cause; ``unexplained_total`` counts all of them.
+        leader_epochs: ``(leader epoch, base offset of its first batch)``.
+    """
+
+    slice: Slice
+    cells: bytes
+    anchors: bytes
+    records: int
+    bytes: int
+    end: str
+    end_code: str
+    end_detail: str
+    log_start_offset: int
+    high_watermark: int
+    last_stable_offset: int
+    unread: tuple[Unread, ...]
+    unexplained: tuple[OffsetRange, ...]
+    unexplained_total: int
+    leader_epochs: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Records read again: record rows, and whether every offset of the range was read."""
+
+    rows: bytes
+    whole: bool
+    problem: str = ""
+
+
+class Source(Protocol):
+    """One topic at one place. Safe to use from several threads."""
+
+    view: View
+
+    def identity(self) -> Identity:
+        """Asks what the topic is.
+
+        Raises:
+            TopicNotFoundError: it does not exist.
+            SourceError: the source could not be asked.
+        """
+        ...
+
+    def bounds(self) -> tuple[tuple[PartitionBounds, ...], tuple[PartitionProblem, ...]]:
+        """Asks where each partition begins and ends; a partition is in exactly one of the two tuples."""
+        ...
+
+    def prepare(self, partition: int) -> None:
+        """What has to be known before slices of a partition can be read on their own."""
+        ...
+
+    def read(
+        self,
+        piece: Slice,
+        isolation: IsolationLevel,
+        settle_ms: int,
+        bytes_per_offset: int,
+        budget: MemoryBudget,
+        cancel: CancelToken,
+        progress: Progress,
+    ) -> SliceDigest:
+        """Reads and digests a slice; what the source does wrong ends in uncovered offsets, never in an exception."""
+        ...
+
+    def rows(
+        self,
+        partition: int,
+        offsets: OffsetRange,
+        isolation: IsolationLevel,
+        limit: int,
+        budget: MemoryBudget,
+        cancel: CancelToken,
+    ) -> Rows:
+        """Reads the first ``limit`` records of a range again, as rows."""
+        ...
+
+    def records(
+        self,
+        partition: int,
+        offsets: OffsetRange,
+        isolation: IsolationLevel,
+        limit: int,
+        value_limit_bytes: int,
+        budget: MemoryBudget,
+        cancel: CancelToken,
+    ) -> tuple[tuple[TailRecord, ...], str]:
+        """Reads the last ``limit`` records of a range; the text says why it could not be read whole, or is empty."""
+        ...
+
+    def epoch_ends(self, epochs: Sequence[tuple[int, int]]) -> dict[int, int]:
+        """For ``(partition, leader epoch)``: the offset at which that epoch ends by now, where the source knows."""
+        ...

@@ -1,0 +1,223 @@
+"""A topic of a running cluster, read by the native client."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kcompare import _native
+from kcompare.errors import RefusedError, SourceError, TopicNotFoundError, UnreachableError
+from kcompare.model import OffsetRange, PartitionBounds, TailRecord
+from kcompare.sources.base import Identity, PartitionProblem, Rows, SliceDigest, Unread
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kcompare._native import CancelToken, MemoryBudget, NativeBounds, Progress, SliceRead, TopicMetadata
+    from kcompare.model import IsolationLevel, Slice, View
+    from kcompare.settings.cluster import ClusterSettings
+
+NO_TOPIC_ID = bytes(16)
+_UNKNOWN_TOPIC_OR_PARTITION = 3
+_INVALID_TOPIC = 17
+_REFUSALS = {29, 30, 31, 58}
+"""TOPIC_, GROUP_, CLUSTER_AUTHORIZATION_FAILED and SASL_AUTHENTICATION_FAILED."""
+
+
+class KafkaSource:
+    """One topic of one cluster. The topic id is pinned by the first :meth:`identity` and every read is by that id."""
+
+    def __init__(self, view: View, settings: ClusterSettings, cancel: CancelToken) -> None:
+        """Connects to one of the bootstrap servers.
+
+        Raises:
+            SourceError: none of them answers as Kafka does, or it refuses us.
+        """
+        self.view = view
+        self._topic_id = NO_TOPIC_ID
+        self._pinned = False
+        self._cluster = _native.Cluster(
+            bootstrap=list(view.bootstrap),
+            client_id=settings.client_id,
+            rack_id=settings.rack_id,
+            connect_timeout_ms=settings.connect_timeout_ms,
+            request_timeout_ms=settings.request_timeout_ms,
+            stall_timeout_ms=settings.stall_timeout_ms,
+            cancel=cancel,
+        )
+
+    def _topic(self) -> tuple[str | None, frozenset[str], TopicMetadata]:
+        metadata = self._cluster.metadata(topics=[self.view.topic])
+        topic = next((found for found in metadata.topics if found.name == self.view.topic), None)
+        if topic is None or topic.error_code in {_UNKNOWN_TOPIC_OR_PARTITION, _INVALID_TOPIC}:
+            raise TopicNotFoundError(
+                f"topic {self.view.topic!r} of view {self.view.text} does not exist; name one that does"
+            )
+        if topic.error_code in _REFUSALS:
+            raise RefusedError(
+                f"{self.view.text} refused to describe topic {self.view.topic!r} with {topic.error}; "
+                "grant Describe and Read on it"
+            )
+        if topic.error_code:
+            raise SourceError(f"{self.view.text} answered {topic.error} for topic {self.view.topic!r}; try again")
+        endpoints = frozenset(f"{host}:{port}" for _, host, port in metadata.brokers)
+        return metadata.cluster_id, endpoints, topic
+
+    def identity(self) -> Identity:
+        """See :class:`kcompare.sources.base.Source`."""
+        cluster_id, endpoints, topic = self._topic()
+        if not self._pinned:
+            self._topic_id = topic.topic_id
+            self._pinned = True
+        policy, policy_error = None, None
+        try:
+            policy = self._cluster.topic_configs(topic=self.view.topic).get("cleanup.policy")
+            if policy is None:
+                policy_error = "the cluster does not tell it"
+        except UnreachableError:
+            raise
+        except SourceError as error:
+            policy_error = str(error)
+        return Identity(
+            cluster_id=cluster_id,
+            topic_id=None if topic.topic_id == NO_TOPIC_ID else topic.topic_id.hex(),
+            endpoints=endpoints,
+            cleanup_policy=policy,
+            policy_error=policy_error,
+            partitions=tuple(sorted(found.partition for found in topic.partitions)),
+        )
+
+    def bounds(self) -> tuple[tuple[PartitionBounds, ...], tuple[PartitionProblem, ...]]:
+        """See :class:`kcompare.sources.base.Source`."""
+        answers = self._cluster.bounds(topic=self.view.topic)
+        good = tuple(_bounds(found) for found in answers if not found.error)
+        bad = tuple(
+            PartitionProblem(
+                found.partition,
+                found.error,
+                f"partition {found.partition} of {self.view.text} has no bounds: {found.error}",
+                refused=found.error_code in _REFUSALS,
+            )
+            for found in answers
+            if found.error
+        )
+        return good, bad
+
+    def prepare(self, partition: int) -> None:
+        """A Fetch names the aborted transactions of what it returns, so nothing has to be known before."""
+
+    def read(
+        self,
+        piece: Slice,
+        isolation: IsolationLevel,
+        settle_ms: int,
+        bytes_per_offset: int,
+        budget: MemoryBudget,
+        cancel: CancelToken,
+        progress: Progress,
+    ) -> SliceDigest:
+        """See :class:`kcompare.sources.base.Source`."""
+        found = self._cluster.read_cells(
+            topic=self.view.topic,
+            topic_id=self._topic_id,
+            partition=piece.partition,
+            start=piece.range.start,
+            stop=piece.range.stop,
+            isolation_level=isolation.value,
+            checkpoints=list(piece.checkpoints),
+            settle_ms=settle_ms,
+            bytes_per_offset=bytes_per_offset,
+            budget=budget,
+            cancel=cancel,
+            progress=progress,
+        )
+        return SliceDigest(
+            slice=piece,
+            cells=found.rows,
+            anchors=found.anchors,
+            records=found.records,
+            bytes=found.bytes,
+            end=found.end,
+            end_code=found.end_code,
+            end_detail=found.end_detail,
+            log_start_offset=found.log_start_offset,
+            high_watermark=found.high_watermark,
+            last_stable_offset=found.last_stable_offset,
+            unread=_unread(found, piece.range.stop),
+            unexplained=tuple(OffsetRange(*gap) for gap in found.unexplained),
+            unexplained_total=found.unexplained_total,
+            leader_epochs=tuple(found.leader_epochs),
+        )
+
+    def rows(
+        self,
+        partition: int,
+        offsets: OffsetRange,
+        isolation: IsolationLevel,
+        limit: int,
+        budget: MemoryBudget,
+        cancel: CancelToken,
+    ) -> Rows:
+        """See :class:`kcompare.sources.base.Source`."""
+        found = self._cluster.read_rows(
+            topic=self.view.topic,
+            topic_id=self._topic_id,
+            partition=partition,
+            start=offsets.start,
+            stop=offsets.stop,
+            isolation_level=isolation.value,
+            limit=limit,
+            budget=budget,
+            cancel=cancel,
+        )
+        unread = _unread(found, offsets.stop)
+        return Rows(found.rows, whole=not unread, problem=unread[0].detail if unread else "")
+
+    def records(
+        self,
+        partition: int,
+        offsets: OffsetRange,
+        isolation: IsolationLevel,
+        limit: int,
+        value_limit_bytes: int,
+        budget: MemoryBudget,
+        cancel: CancelToken,
+    ) -> tuple[tuple[TailRecord, ...], str]:
+        """See :class:`kcompare.sources.base.Source`."""
+        records, found = self._cluster.read_records(
+            topic=self.view.topic,
+            topic_id=self._topic_id,
+            partition=partition,
+            start=offsets.start,
+            stop=offsets.stop,
+            isolation_level=isolation.value,
+            limit=limit,
+            value_limit_bytes=value_limit_bytes,
+            budget=budget,
+            cancel=cancel,
+        )
+        unread = _unread(found, offsets.stop)
+        return tuple(TailRecord(*record) for record in records), unread[0].detail if unread else ""
+
+    def epoch_ends(self, epochs: Sequence[tuple[int, int]]) -> dict[int, int]:
+        """See :class:`kcompare.sources.base.Source`."""
+        answers = self._cluster.epoch_ends(topic=self.view.topic, epochs=list(epochs))
+        return {partition: end for partition, _, end in answers if end >= 0}
+
+
+def _bounds(found: NativeBounds) -> PartitionBounds:
+    return PartitionBounds(
+        partition=found.partition,
+        log_start_offset=found.log_start_offset,
+        high_watermark=found.high_watermark,
+        last_stable_offset=found.last_stable_offset,
+        leader=found.leader,
+        leader_epoch=found.leader_epoch,
+        listed_end=found.listed_end,
+    )
+
+
+def _unread(found: SliceRead, stop: int) -> tuple[Unread, ...]:
+    ranges = [Unread(OffsetRange(start, end), reason, detail) for start, end, reason, detail in found.unread]
+    if found.end != "reached" and found.position < stop:
+        ranges.append(Unread(OffsetRange(found.position, stop), found.end, found.end_detail))
+    return tuple(ranges)

@@ -1,0 +1,1 @@
+"""What is kept of a log: digest tables, later fingerprints and run state."""
