@@ -24,18 +24,21 @@ def interruptible(work: Callable[[], Result], cancel: CancelToken) -> Result:
     """
     results: list[Result] = []
     errors: list[BaseException] = []
+    ended = threading.Event()
 
     def run() -> None:
         try:
             results.append(work())
         except BaseException as error:  # noqa: BLE001 - it is raised again on the thread that asked
             errors.append(error)
+        finally:
+            ended.set()
 
-    thread = threading.Thread(target=run, name="kcompare-engine", daemon=True)
-    thread.start()
-    while thread.is_alive():
+    threading.Thread(target=run, name="kcompare-engine", daemon=True).start()
+    # Not Thread.join: when it is interrupted, Python up to 3.12 takes the thread for one that has ended (gh-90882).
+    while not ended.is_set():
         try:
-            thread.join(POLL_S)
+            ended.wait(POLL_S)
         except KeyboardInterrupt:
             if cancel.is_cancelled():
                 raise

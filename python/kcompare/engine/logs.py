@@ -10,7 +10,7 @@ from kcompare.sources.base import Unread
 from kcompare.store import tables
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from typing import Any
 
     from numpy.typing import NDArray
@@ -111,6 +111,8 @@ def join(side: Side, bounds: PartitionBounds, planned: OffsetRange, pieces: Sequ
     if position < planned.stop:
         cells.append(tables.uncovered_cell(position, planned.stop))
         unread.append(_not_reached(position, planned.stop))
+    gaps = _joined(gap for piece in ordered for gap in piece.unexplained)
+    listed = sum(len(piece.unexplained) for piece in ordered)
     return PartitionLog(
         side=side,
         partition=bounds.partition,
@@ -120,12 +122,23 @@ def join(side: Side, bounds: PartitionBounds, planned: OffsetRange, pieces: Sequ
         anchors=b"".join(piece.anchors for piece in ordered),
         bytes=sum(piece.bytes for piece in ordered),
         unread=tuple(unread),
-        unexplained=tuple(gap for piece in ordered for gap in piece.unexplained),
-        unexplained_total=sum(piece.unexplained_total for piece in ordered),
+        unexplained=gaps,
+        unexplained_total=sum(piece.unexplained_total for piece in ordered) - (listed - len(gaps)),
         leader_epochs=tuple(epochs),
         ends=tuple(piece for piece in ordered if piece.end != "reached"),
         distrust=distrust,
     )
+
+
+def _joined(gaps: Iterable[OffsetRange]) -> tuple[OffsetRange, ...]:
+    """Gaps that a slice border cut are one again."""
+    joined: list[OffsetRange] = []
+    for gap in gaps:
+        if joined and joined[-1].stop == gap.start:
+            joined[-1] = OffsetRange(joined[-1].start, gap.stop)
+        else:
+            joined.append(gap)
+    return tuple(joined)
 
 
 def _not_reached(start: int, stop: int) -> Unread:

@@ -75,6 +75,10 @@ class RowReader:
             ReadAgainError: they could not be read.
             LogChangedError: they are others.
         """
+        if any(start < one.range.stop and one.range.start < stop for one in log.unread):
+            raise ReadAgainError(
+                f"{log.side.value} partition {log.partition}: offsets [{start}, {stop}) were not all read before"
+            )
         rows = self.rows(log, start, stop, limit)
         before, after = (
             _native.prefix_lanes(cells=log.cells, anchors=log.anchors, start=log.planned.start, offset=offset)

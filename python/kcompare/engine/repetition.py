@@ -41,7 +41,9 @@ def repeats(log: PartitionLog, run: OffsetRange, reader: RowReader) -> int | Non
     Raises:
         ReadAgainError: the records could not be read.
     """
-    return _repeats_nearby(log, run, reader) or _repeats_anchors(log, run, reader)
+    nearby = _repeats_nearby(log, run, reader)
+    # A mirror that starts over repeats from offset 0, which is a place like any other.
+    return nearby if nearby is not None else _repeats_anchors(log, run, reader)
 
 
 def _repeats_nearby(log: PartitionLog, run: OffsetRange, reader: RowReader) -> int | None:
@@ -54,7 +56,7 @@ def _repeats_nearby(log: PartitionLog, run: OffsetRange, reader: RowReader) -> i
     length = min(2, len(own))
     if length == 0:
         return None
-    wanted = {key for key, offset in _once(own, length).items() if offset >= 0}
+    wanted = {key for key, offset in _once(own, length).items() if offset >= 0 and not _says_nothing(key)}
     for start, stop in places:
         if start >= stop:
             continue
@@ -74,6 +76,11 @@ def _once(rows: NDArray[Any], length: int) -> dict[tuple[Key, ...], int]:
         sequence = tuple(keys[index : index + length])
         found[sequence] = -1 if sequence in found else int(rows["offset"][index])
     return found
+
+
+def _says_nothing(sequence: tuple[Key, ...]) -> bool:
+    """The same record over again without a timestamp: nobody can tell which of them came twice."""
+    return len(sequence) > 1 and sequence[0][2] < 0 and len(set(sequence)) == 1
 
 
 def _keys(rows: NDArray[Any]) -> list[Key]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from kcompare import _native
 from kcompare.errors import RefusedError, SourceError, TopicNotFoundError, UnreachableError
-from kcompare.model import OffsetRange, PartitionBounds, TailRecord
+from kcompare.model import OffsetRange, PartitionBounds, Reason, TailRecord
 from kcompare.sources.base import Identity, PartitionProblem, Rows, SliceDigest, Unread
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ class KafkaSource:
             log_start_offset=found.log_start_offset,
             high_watermark=found.high_watermark,
             last_stable_offset=found.last_stable_offset,
-            unread=_unread(found, piece.range.stop),
+            unread=_unread(found, piece.range.stop, self._place(piece.partition)),
             unexplained=tuple(OffsetRange(*gap) for gap in found.unexplained),
             unexplained_total=found.unexplained_total,
             leader_epochs=tuple(found.leader_epochs),
@@ -169,7 +169,7 @@ class KafkaSource:
             budget=budget,
             cancel=cancel,
         )
-        unread = _unread(found, offsets.stop)
+        unread = _unread(found, offsets.stop, self._place(partition))
         return Rows(found.rows, whole=not unread, problem=unread[0].detail if unread else "")
 
     def records(
@@ -195,8 +195,11 @@ class KafkaSource:
             budget=budget,
             cancel=cancel,
         )
-        unread = _unread(found, offsets.stop)
+        unread = _unread(found, offsets.stop, self._place(partition))
         return tuple(TailRecord(*record) for record in records), unread[0].detail if unread else ""
+
+    def _place(self, partition: int) -> str:
+        return f"partition {partition} of topic {self.view.topic!r}"
 
     def epoch_ends(self, epochs: Sequence[tuple[int, int]]) -> dict[int, int]:
         """See :class:`kcompare.sources.base.Source`."""
@@ -216,8 +219,13 @@ def _bounds(found: NativeBounds) -> PartitionBounds:
     )
 
 
-def _unread(found: SliceRead, stop: int) -> tuple[Unread, ...]:
+def _unread(found: SliceRead, stop: int, partition: str) -> tuple[Unread, ...]:
     ranges = [Unread(OffsetRange(start, end), reason, detail) for start, end, reason, detail in found.unread]
-    if found.end != "reached" and found.position < stop:
-        ranges.append(Unread(OffsetRange(found.position, stop), found.end, found.end_detail))
+    if found.position < stop:
+        # Also where the fetch ended as it should: what no sound batch has accounted for was not read.
+        reason, detail = found.end, found.end_detail
+        if found.end == "reached":
+            reason = Reason.CORRUPT_BATCH.value
+            detail = f"no sound batch accounts for offsets [{found.position}, {stop}) of {partition}"
+        ranges.append(Unread(OffsetRange(found.position, stop), reason, detail))
     return tuple(ranges)

@@ -76,10 +76,10 @@ impl<C: RecordConsumer, F: FnMut(&SliceReader<C>)> BatchSink for SliceSink<'_, C
         };
         match reason {
             Unreadable::BatchTooLarge { .. } => {
-                self.reader.unreadable(frame, UnreadReason::BatchTooLarge, detail)
+                self.reader.unreadable(frame, UnreadReason::BatchTooLarge, detail);
             }
             Unreadable::Damaged { to, .. } => {
-                self.reader.unreadable_to(to, UnreadReason::CorruptBatch, detail)
+                self.reader.unreadable_to(to, UnreadReason::CorruptBatch, detail);
             }
             // The offset that such a batch claims leads nowhere: the log goes on where it was.
             Unreadable::OutOfOrder { .. } | Unreadable::BeyondEnd { .. } => {

@@ -1,6 +1,11 @@
 //! The Python binding: one file per verb, no logic. Its reference is `python/kcompare/_native.pyi`.
 
 #![deny(unsafe_code)]
+#![allow(
+    clippy::needless_pass_by_value,
+    clippy::fn_params_excessive_bools,
+    reason = "PyO3 hands arguments over by value, and on the Python side every flag has its keyword"
+)]
 
 mod align;
 mod cluster;

@@ -247,13 +247,13 @@ fn encode_batch<'py>(
 
 #[pyfunction]
 #[pyo3(signature = (*, offset, timestamp, producer_id, committed))]
-fn encode_marker<'py>(
-    py: Python<'py>,
+fn encode_marker(
+    py: Python<'_>,
     offset: i64,
     timestamp: i64,
     producer_id: i64,
     committed: bool,
-) -> PyResult<Bound<'py, PyBytes>> {
+) -> PyResult<Bound<'_, PyBytes>> {
     let kind = if committed { ControlRecordType::Commit } else { ControlRecordType::Abort };
     let mut builder =
         BatchBuilder::new(offset).leader_epoch(0).producer(producer_id, 0, -1).transactional().control();

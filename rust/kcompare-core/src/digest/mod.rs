@@ -2,6 +2,7 @@
 //!
 //! The structure is described, with one worked example, in `docs/algorithm.md`.
 
+mod cell_builder;
 mod cells;
 mod modular;
 mod profile;
@@ -11,9 +12,9 @@ mod sequence;
 #[cfg(test)]
 mod tests;
 
+pub use cell_builder::CellBuilder;
 pub use cells::{
-    ANCHOR_BYTES, AnchorRow, CELL_BYTES, CELL_OFFSETS, CellBuilder, CellRow, Gap, LayoutError, read_anchors,
-    read_cells,
+    ANCHOR_BYTES, AnchorRow, CELL_BYTES, CELL_OFFSETS, CellRow, Gap, LayoutError, read_anchors, read_cells,
 };
 pub use modular::{MODULUS, add, mul, reduce, sub};
 pub use profile::{DEFAULT_SEED, DIGEST_VERSION, FieldDigests, Profile};

@@ -214,8 +214,11 @@ impl<C: RecordConsumer> SliceReader<C> {
         self.response_is_new = false;
     }
 
-    /// Ends the slice: what is left up to the stop has no record that was read.
+    /// Ends the slice: what is left up to the stop has no record that was read, unless no more was wanted.
     pub fn finish(mut self) -> (C, StreamStats, i64) {
+        if self.consumer.is_full() {
+            return (self.consumer, self.stats, self.spec.stop);
+        }
         let position = self.position.min(self.spec.stop);
         self.settle_damage(position);
         let reached = self.position.min(self.spec.stop);

@@ -164,7 +164,7 @@ fn ask_ends(
             return Err(input.malformed(format!("{key:?} came, {} was asked for", template.topic)));
         }
         for _ in 0..partitions {
-            let partition = read_partition(&mut input, version, &mut |_| {})?;
+            let partition = read_partition(&mut input, version, FETCH.largest_answer / 16)?;
             input.skip(partition.records, "records")?;
             input.skip_tags(version >= super::fetch_response::FLEXIBLE_FROM)?;
             let (high_watermark, last_stable_offset) =

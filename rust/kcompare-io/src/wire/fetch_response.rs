@@ -13,8 +13,6 @@ use crate::error::WireError;
 pub(crate) const FLEXIBLE_FROM: i16 = 12;
 /// From this version on topics go by id.
 pub(crate) const TOPIC_IDS_FROM: i16 = 13;
-/// Aborted transactions are handed on in groups of this size, so that a long list needs no memory.
-const ABORTED_GROUP: usize = 256;
 
 /// The fields before the topics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,7 +30,7 @@ pub(crate) enum TopicKey {
 }
 
 /// The fields of a partition before its records.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct PartitionHead {
     pub(crate) partition: i32,
     pub(crate) error_code: i16,
@@ -40,6 +38,7 @@ pub(crate) struct PartitionHead {
     pub(crate) last_stable_offset: i64,
     /// -1 before version 5, and in errors.
     pub(crate) log_start_offset: i64,
+    pub(crate) aborted: Vec<AbortedTransaction>,
     /// -1 none.
     pub(crate) preferred_read_replica: i32,
     /// Bytes of records that follow.
@@ -69,10 +68,11 @@ pub(crate) fn read_topic<I: Input>(input: &mut I, version: i16) -> Result<(Topic
     Ok((key, input.count(flexible, 23, "partitions")?.unwrap_or(0)))
 }
 
+/// Reads up to the records. A list of more than `aborted_limit` aborted transactions is refused.
 pub(crate) fn read_partition<I: Input>(
     input: &mut I,
     version: i16,
-    aborted: &mut dyn FnMut(&[AbortedTransaction]),
+    aborted_limit: usize,
 ) -> Result<PartitionHead, WireError> {
     let flexible = version >= FLEXIBLE_FROM;
     let partition = input.i32("partition_index")?;
@@ -80,7 +80,7 @@ pub(crate) fn read_partition<I: Input>(
     let high_watermark = input.i64("high_watermark")?;
     let last_stable_offset = input.i64("last_stable_offset")?;
     let log_start_offset = if version >= 5 { input.i64("log_start_offset")? } else { -1 };
-    read_aborted(input, flexible, aborted)?;
+    let aborted = read_aborted(input, flexible, aborted_limit)?;
     let preferred_read_replica = if version >= 11 { input.i32("preferred_read_replica")? } else { -1 };
     let records = input.length(flexible, "records")?.unwrap_or(0);
     Ok(PartitionHead {
@@ -89,6 +89,7 @@ pub(crate) fn read_partition<I: Input>(
         high_watermark,
         last_stable_offset,
         log_start_offset,
+        aborted,
         preferred_read_replica,
         records,
     })
@@ -97,24 +98,22 @@ pub(crate) fn read_partition<I: Input>(
 fn read_aborted<I: Input>(
     input: &mut I,
     flexible: bool,
-    aborted: &mut dyn FnMut(&[AbortedTransaction]),
-) -> Result<(), WireError> {
+    limit: usize,
+) -> Result<Vec<AbortedTransaction>, WireError> {
     let count = input.count(flexible, 16, "aborted_transactions")?.unwrap_or(0);
-    let mut group = Vec::with_capacity(ABORTED_GROUP.min(count as usize));
+    if count > limit as u64 {
+        return Err(
+            input.malformed(format!("{count} aborted transactions came, the memory budget allows {limit}"))
+        );
+    }
+    let mut list = Vec::with_capacity(count as usize);
     for _ in 0..count {
         let producer_id = input.i64("producer_id")?;
         let first_offset = input.i64("first_offset")?;
         input.skip_tags(flexible)?;
-        group.push(AbortedTransaction { producer_id, first_offset });
-        if group.len() == ABORTED_GROUP {
-            aborted(&group);
-            group.clear();
-        }
+        list.push(AbortedTransaction { producer_id, first_offset });
     }
-    if !group.is_empty() {
-        aborted(&group);
-    }
-    Ok(())
+    Ok(list)
 }
 
 /// What follows the records of the only partition: the ends of partition, topic and answer.
@@ -170,26 +169,22 @@ mod tests {
         out
     }
 
-    fn read_all(
-        bytes: &[u8],
-        version: i16,
-    ) -> Result<(TopicKey, PartitionHead, Vec<AbortedTransaction>), WireError> {
+    fn read_all(bytes: &[u8], version: i16) -> Result<(TopicKey, PartitionHead), WireError> {
         let mut input = Slice::new(bytes, "b:1", "Fetch");
         let head = read_head(&mut input, version)?;
         assert_eq!((head.throttle_ms, head.error_code, head.topics), (11, 0, 1));
         let (key, partitions) = read_topic(&mut input, version)?;
         assert_eq!(partitions, 1);
-        let mut aborted = Vec::new();
-        let partition = read_partition(&mut input, version, &mut |list| aborted.extend_from_slice(list))?;
+        let partition = read_partition(&mut input, version, 600)?;
         assert_eq!(input.take(7, "records")?, b"records");
         read_tail(&mut input, version)?;
-        Ok((key, partition, aborted))
+        Ok((key, partition))
     }
 
     #[test]
     fn every_version_is_decoded() {
         for version in 4..=18 {
-            let (key, partition, aborted) = read_all(&encoded(version, 600), version).unwrap();
+            let (key, partition) = read_all(&encoded(version, 600), version).unwrap();
             let expected_key = if version >= TOPIC_IDS_FROM {
                 TopicKey::Id([7; 16])
             } else {
@@ -200,9 +195,15 @@ mod tests {
             assert_eq!((partition.high_watermark, partition.last_stable_offset), (100, 90));
             assert_eq!(partition.log_start_offset, if version >= 5 { 5 } else { -1 });
             assert_eq!(partition.preferred_read_replica, if version >= 11 { 3 } else { -1 });
-            assert_eq!(aborted.len(), 600);
-            assert_eq!(aborted[599], AbortedTransaction { producer_id: 599, first_offset: 5990 });
+            assert_eq!(partition.aborted.len(), 600);
+            assert_eq!(partition.aborted[599], AbortedTransaction { producer_id: 599, first_offset: 5990 });
         }
+    }
+
+    #[test]
+    fn a_list_past_the_budget_is_refused() {
+        let error = read_all(&encoded(17, 601), 17).unwrap_err();
+        assert!(error.to_string().contains("601 aborted transactions came"), "{error}");
     }
 
     #[test]
@@ -218,7 +219,7 @@ mod tests {
         let mut input = Slice::new(bytes, "b:1", "Fetch");
         for _ in 0..read_head(&mut input, version)?.topics {
             for _ in 0..read_topic(&mut input, version)?.1 {
-                let partition = read_partition(&mut input, version, &mut |_| {})?;
+                let partition = read_partition(&mut input, version, 1000)?;
                 input.skip(partition.records, "records")?;
             }
         }

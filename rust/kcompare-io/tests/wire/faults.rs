@@ -152,17 +152,19 @@ fn an_open_transaction_gets_its_settling_time() {
 }
 
 #[test]
-fn aborted_transactions_come_before_their_batches() {
-    let memory = memory(World::new(three()));
-    let cluster = connect(&memory, settings());
-    memory.world.partitions.lock().unwrap().get_mut(&0).unwrap().aborted = vec![(77, 5), (78, 6)];
-    let committed = FetchRange { isolation_level: IsolationLevel::ReadCommitted, ..range(0, 15) };
+fn every_answer_begins_with_its_whole_list_of_aborted_transactions() {
+    let batches: Vec<Vec<u8>> = (0..10).map(|n| batch(n * 10, 10, 10_000, n as u8)).collect();
+    let memory = memory(World::new(batches));
+    let cluster = connect(&memory, ClusterSettings { max_fetch_bytes: 64 << 10, ..settings() });
+    let list: Vec<(i64, i64)> = (0..1000).map(|n| (n, n * 2)).collect();
+    memory.world.partitions.lock().unwrap().get_mut(&0).unwrap().aborted.clone_from(&list);
+    let committed = FetchRange { isolation_level: IsolationLevel::ReadCommitted, ..range(0, 100) };
     let mut sink = Recorder::default();
     assert_eq!(fetch(&cluster, &committed, &mut sink).unwrap().end, FetchEnd::Reached);
-    assert_eq!(sink.aborted, [(77, 5), (78, 6)]);
+    assert_eq!(sink.aborted, [list.clone(), list]);
     let mut sink = Recorder::default();
-    assert_eq!(fetch(&cluster, &range(0, 15), &mut sink).unwrap().end, FetchEnd::Reached);
-    assert!(sink.aborted.is_empty());
+    assert_eq!(fetch(&cluster, &range(0, 100), &mut sink).unwrap().end, FetchEnd::Reached);
+    assert_eq!(sink.aborted, [vec![], vec![]]);
 }
 
 #[test]

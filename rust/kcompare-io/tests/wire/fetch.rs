@@ -160,13 +160,13 @@ fn batches_behind_the_range_are_not_handed_on() {
 }
 
 #[test]
-fn a_hole_before_the_end_of_the_range_is_no_reason_to_wait() {
+fn a_hole_before_the_end_of_the_range_is_proven_by_the_batch_behind_it() {
     let memory = memory(World::new(vec![batch(0, 5, 100, 1), batch(20, 5, 100, 2)]));
     let cluster = connect(&memory, settings());
     let mut sink = Recorder::default();
     let outcome = fetch(&cluster, &range(0, 12), &mut sink).unwrap();
-    assert_eq!((outcome.end, outcome.position), (FetchEnd::Reached, 12));
-    assert_eq!((sink.bases.as_slice(), sink.position), ([0].as_slice(), 5));
+    assert_eq!((outcome.end, outcome.position, outcome.requests), (FetchEnd::Reached, 25, 1));
+    assert_eq!((sink.bases.as_slice(), sink.position), ([0, 20].as_slice(), 25));
 }
 
 #[test]

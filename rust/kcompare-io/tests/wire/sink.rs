@@ -11,7 +11,8 @@ pub struct Recorder {
     /// The bytes of all batches, one behind the other.
     pub bytes: Vec<u8>,
     pub unreadable: Vec<(Option<i64>, Unreadable)>,
-    pub aborted: Vec<(i64, i64)>,
+    /// One list for each answer.
+    pub aborted: Vec<Vec<(i64, i64)>>,
     /// A batch at one of these offsets is refused, once for each entry: the position stays until it comes again.
     pub refuse: Vec<i64>,
     pub waiting: bool,
@@ -27,7 +28,7 @@ impl Recorder {
 
 impl BatchSink for Recorder {
     fn aborted_transactions(&mut self, list: &[AbortedTransaction]) {
-        self.aborted.extend(list.iter().map(|entry| (entry.producer_id, entry.first_offset)));
+        self.aborted.push(list.iter().map(|entry| (entry.producer_id, entry.first_offset)).collect());
     }
 
     fn batch(&mut self, frame: &Frame, bytes: &[u8]) {

@@ -2,11 +2,12 @@
 
 use std::time::Instant;
 
-use kcompare_core::records::{AbortedTransaction, RecordError};
+use kcompare_core::records::RecordError;
 
 use super::super::fetch_response::{PartitionHead, TOPIC_IDS_FROM, TopicKey, read_partition, read_topic};
 use super::super::input::Input;
 use super::Asked;
+use super::buffers::aborted_limit;
 use super::request::{PartitionAsk, Template};
 use super::sizing::Sizing;
 use super::stream::Answer;
@@ -49,10 +50,8 @@ impl Steps<'_, '_> {
         asked: Asked,
         topics: u64,
     ) -> Result<Got, WireError> {
-        let sink = &mut *self.sink;
-        let head = read_only_partition(&mut answer, asked.version, self.range, topics, &mut |list| {
-            sink.aborted_transactions(list);
-        })?;
+        let head =
+            read_only_partition(&mut answer, asked.version, self.range, topics, aborted_limit(self.budget))?;
         if head.error_code != 0 {
             answer.drain()?;
             return Ok(Got::Code(head.error_code));
@@ -69,6 +68,7 @@ impl Steps<'_, '_> {
             answer.end(asked.version)?;
             return Ok(Got::Empty { preferred_read_replica: head.preferred_read_replica });
         }
+        self.sink.aborted_transactions(&head.aborted);
         self.walk(answer, asked, &head)
     }
 
@@ -107,7 +107,7 @@ fn read_only_partition(
     version: i16,
     range: &FetchRange,
     topics: u64,
-    aborted: &mut dyn FnMut(&[AbortedTransaction]),
+    aborted_limit: usize,
 ) -> Result<PartitionHead, WireError> {
     if topics != 1 {
         return Err(answer.malformed(format!("{topics} topics came, one was asked for")));
@@ -123,7 +123,7 @@ fn read_only_partition(
             "{partitions} partitions of {key:?} came, one of {expected:?} was asked for"
         )));
     }
-    let head = read_partition(answer, version, aborted)?;
+    let head = read_partition(answer, version, aborted_limit)?;
     if head.partition != range.partition {
         let (came, wanted) = (head.partition, range.partition);
         return Err(answer.malformed(format!("partition {came} came, {wanted} was asked for")));

@@ -9,9 +9,15 @@ const LARGEST: usize = 2 << 20;
 /// Buffers kept; more than any sensible number of workers.
 const MAX_KEPT: usize = 64;
 
-/// The part of a worker's share that its wire buffer takes; the decoder's scratch space has the rest.
+/// The part of a worker's share that its wire buffer takes: a quarter. Another quarter is for lists of aborted transactions, and the
+/// decoder's scratch space has the rest.
 pub(crate) fn wire_share(budget: &MemoryBudget) -> usize {
-    (budget.base_share() / 2).clamp(SMALLEST, LARGEST)
+    (budget.base_share() / 4).clamp(SMALLEST, LARGEST)
+}
+
+/// How many aborted transactions one answer may list: 16 bytes each, in a second part of the same size.
+pub(crate) fn aborted_limit(budget: &MemoryBudget) -> usize {
+    wire_share(budget) / 16
 }
 
 /// Buffers that are not in use.

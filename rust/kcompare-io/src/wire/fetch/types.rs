@@ -73,13 +73,14 @@ pub enum Unreadable {
 
 /// Who gets the batches. All calls come in the order of the log.
 pub trait BatchSink {
-    /// Aborted transactions of the batches that follow, sorted as the broker sent them. A long list comes in several
-    /// calls, and overlapping fetches repeat entries.
+    /// An answer with records begins. The list has every aborted transaction that overlaps them, as the broker sent
+    /// it, and takes the place of the one before; it is empty under `ReadUncommitted`.
     fn aborted_transactions(&mut self, list: &[AbortedTransaction]);
 
     /// One whole batch, or one legacy entry, as on the wire. Only its header has been looked at: the CRC and everything
     /// behind the header are the sink's to check. The first batch may begin below the range and the last one end
-    /// behind it; a legacy entry may lie behind it as a whole, because a compressed wrapper only tells its last offset.
+    /// behind it. One batch may lie behind it as a whole: where the range ends in a hole, which only a sound batch behind
+    /// it proves, and where a compressed legacy wrapper tells only its last offset.
     fn batch(&mut self, frame: &Frame, bytes: &[u8]);
 
     /// A batch, or a stretch without recognisable batches, that was passed over. The sink records the range.

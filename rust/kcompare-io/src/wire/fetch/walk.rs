@@ -230,13 +230,25 @@ impl<'a, 's> Walk<'a, 's> {
                     self.cut(&frame);
                     return self.skip_rest(answer);
                 }
-                Ok(Some(frame)) if self.limits.place(&frame, self.walked.next) == Place::PastStop => {
+                Ok(Some(frame)) if self.ends_range(&frame, records.len(), answer.capacity()) => {
+                    if self.sink.position() < self.limits.stop && frame.size <= records.len() {
+                        // The range ends in a hole. Only a batch that the sink found sound proves where it ends.
+                        self.sink.batch(&frame, &records[..frame.size]);
+                        answer.consume(frame.size);
+                        self.consumed += frame.size as u64;
+                    }
                     self.pass_stop();
                     if self.total - self.consumed > WORTH_DRAINING {
                         self.walked.abandoned = true;
                         return Ok(Step::Done);
                     }
                     return self.skip_rest(answer);
+                }
+                Ok(Some(frame))
+                    if self.limits.place(&frame, self.walked.next) == Place::PastStop
+                        && frame.size > records.len() =>
+                {
+                    return Ok(Step::NeedBytes);
                 }
                 Ok(Some(frame)) if frame.size <= records.len() => {
                     self.whole_batch(&frame, &records[..frame.size]);
@@ -259,6 +271,12 @@ impl<'a, 's> Walk<'a, 's> {
             }
         }
         Ok(Step::Done)
+    }
+
+    /// Whether this batch lies behind the range and nothing more of it has to arrive.
+    fn ends_range(&self, frame: &Frame, arrived: usize, capacity: usize) -> bool {
+        self.limits.place(frame, self.walked.next) == Place::PastStop
+            && (self.sink.position() >= self.limits.stop || frame.size <= arrived || frame.size > capacity)
     }
 
     fn skip_rest(&mut self, answer: &mut Answer<'_, '_>) -> Result<Step, WireError> {
