@@ -13,6 +13,9 @@ CELL_OFFSETS = 65_536
 SLICE_CELLS = 64
 """Cells in a full slice: four million offsets, some seconds of work, so that an end is never far away."""
 
+MAX_SLICES = 4096
+"""Slices of one side of a partition at most, so that a plan stays small whatever offsets a broker names."""
+
 MIN_SLICES = 8
 """A short log is still cut so far that several workers have something to do."""
 
@@ -115,6 +118,8 @@ def _planned(bounds: PartitionBounds | None) -> OffsetRange | None:
 
 def _slices(side: Side, partition: int, planned: OffsetRange, pins: set[int], size: int) -> list[Slice]:
     slices = []
+    least = -(-len(planned) // MAX_SLICES)
+    size = max(size, -(-least // CELL_OFFSETS) * CELL_OFFSETS)
     start = planned.start
     while start < planned.stop:
         stop = min(planned.stop, (start // size + 1) * size)

@@ -74,7 +74,13 @@ def compared_fields(
 def assess(left: PartitionLog, right: PartitionLog, terms: Terms, reader: RowReader) -> PartitionReport:
     """Compares one partition that both sides have."""
     fields, warnings = compared_fields(terms.fields, left, right)
-    pair = Pair(left, right, timestamps=RecordField.TIMESTAMP in fields, offsets=RecordField.OFFSET in fields)
+    pair = Pair(
+        left,
+        right,
+        timestamps=RecordField.TIMESTAMP in fields,
+        offsets=RecordField.OFFSET in fields,
+        head_allowed=terms.allowances.head is not None,
+    )
     unverified = _unverified(pair)
     distrusted = left.distrust is not None or right.distrust is not None
     examination = Examination((), UNRELATED) if distrusted else examine(pair, reader)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from kcompare import _native
 from kcompare.engine.differences import Difference
 from kcompare.engine.reading import ReadAgainError
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
     from kcompare._native import Alignment
     from kcompare.engine.examine import Pair
+    from kcompare.engine.logs import PartitionLog
     from kcompare.engine.reading import RowReader
 
 CONTEXT_OFFSETS = 1024
@@ -75,15 +78,12 @@ def _before_a_long_tail(
     """
     shorter = min(SIDES, key=lambda side: counts[side])
     longer = shorter.other
-    room = counts[shorter] + EDIT_LIMIT + 1
     logs = {side: pair.log(side) for side in SIDES}
+    stop, room = _reach(logs[longer], starts[longer], counts[shorter] + EDIT_LIMIT + 1)
+    stops = {shorter: logs[shorter].planned.stop, longer: stop}
     rows = {
-        shorter: reader.checked_rows(logs[shorter], starts[shorter], logs[shorter].planned.stop, ROW_LIMIT),
-        longer: reader.rows(logs[longer], starts[longer], logs[longer].planned.stop, room),
-    }
-    stops = {
-        shorter: logs[shorter].planned.stop,
-        longer: int(tables.records(rows[longer])["offset"][-1]) + 1,
+        shorter: reader.checked_rows(logs[shorter], starts[shorter], stops[shorter], ROW_LIMIT),
+        longer: reader.checked_rows(logs[longer], starts[longer], stop, room),
     }
     differences = _diff(pair, found, rows, starts, stops, reader)
     if not differences or differences[-1].where is not Where.TAIL:
@@ -92,13 +92,23 @@ def _before_a_long_tail(
     offsets = last.offsets(longer)
     if offsets is None:
         return None
-    more = counts[longer] - room
+    more = counts[longer] - len(tables.records(rows[longer]))
     whole = OffsetRange(offsets.start, logs[longer].planned.stop)
     if longer is Side.LEFT:
         last = replace(last, left=whole, left_records=last.left_records + more)
     else:
         last = replace(last, right=whole, right_records=last.right_records + more)
     return (*differences[:-1], last)
+
+
+def _reach(log: PartitionLog, start: int, records: int) -> tuple[int, int]:
+    """The end of the cell by which ``records`` records follow ``start``, and how many there are at most up to it."""
+    cells = log.table[log.table["stop"] > start]
+    counts = cells["count"].cumsum()
+    # The first cell may begin before the start, so its records do not count on.
+    whole = int(np.searchsorted(counts, records + int(cells["count"][0])))
+    index = min(whole, len(cells) - 1)
+    return int(cells["stop"][index]), int(counts[index])
 
 
 def _diff(

@@ -43,7 +43,7 @@ from kcompare.verdict import combined_verdict, exit_code
 if TYPE_CHECKING:
     from kcompare.engine.progress import ProgressBoard
     from kcompare.settings.allowances import Allowance
-    from kcompare.sources.base import Source
+    from kcompare.sources.base import Identity, Source
 
 DEFAULT_BUDGET_BYTES = 64 << 20
 
@@ -155,21 +155,27 @@ def _settings(request: CompareRequest) -> ClusterSettings:
 
 def _run(request: CompareRequest, board: ProgressBoard, cancel: _native.CancelToken, outcome: Outcome) -> None:
     sources: dict[Side, Source] = {}
+    identities: dict[Side, Identity] = {}
     for side in SIDES:
         view = request.view(side)
         try:
             source = KafkaSource(view, _settings(request), cancel)
-            outcome.pinned[side] = pin(source, side)
+            identities[side] = source.identity()
             sources[side] = source
         except SourceError as error:
             outcome.failed(error, view, side)
-    if len(sources) < len(SIDES):
+    if len(sources) == len(SIDES) and not request.allow_same:
+        # Before the bounds, which take a Fetch: what cannot be done as asked fails before any.
+        check_not_the_same(sources, identities)
+    for side, opened in sources.items():
+        try:
+            outcome.pinned[side] = pin(opened, side, identities[side])
+        except SourceError as error:
+            outcome.failed(error, request.view(side), side)
+    if len(outcome.pinned) < len(SIDES):
         # Both sides were asked, so that one report names everything that is wrong.
         return
     pinned = outcome.pinned
-    if not request.allow_same:
-        check_not_the_same(pinned[Side.LEFT], pinned[Side.RIGHT])
-    identities = {side: pinned[side].identity for side in SIDES}
     left, right = identities[Side.LEFT], identities[Side.RIGHT]
     if left.cluster_id and left.cluster_id == right.cluster_id and left.topic_id == right.topic_id:
         outcome.notes.append("same_lineage")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from kcompare.engine.aborted import aborted_copy
 from kcompare.engine.reading import ReadAgainError
 from kcompare.engine.repetition import repeats
 from kcompare.model import Effect, Finding, FindingKind, Reason, Side, Where
@@ -76,14 +77,18 @@ def _at_an_end(
     """What one side has more at an end: a repetition whatever is allowed, else allowed or a difference."""
     log, other = pair.log(side), pair.log(side.other)
     try:
-        repeated = repeats(log, offsets, reader)
+        repeated = repeats(log, offsets, reader, timestamps=pair.timestamps)
+        copied = None if allowance is None else aborted_copy(pair, side, offsets, found.records, reader)
         times = None if allowance is None else _timestamps(log, offsets, reader)
     except ReadAgainError as error:
         untested = "" if allowance is None else "not allowed, because "
-        return replace(found, detail=f"{untested}it could not be tested for repetition: {error}")
+        return replace(found, detail=f"{untested}it could not be tested for repetition or aborted copies: {error}")
     if repeated is not None:
         detail = f"it repeats records that the {side.value} side already has at offset {repeated}"
         return replace(found, kind=FindingKind.DUPLICATED, where=None, detail=detail)
+    if copied is not None:
+        detail = f"it holds records that the {side.other.value} side aborted, such as the one at offset {copied}"
+        return replace(found, kind=FindingKind.ABORTED_COPIED, where=None, detail=detail)
     if allowance is None:
         return found
     excess = _excess(found, allowance, times, other)
@@ -104,10 +109,11 @@ def _excess(found: Finding, allowance: Allowance, times: tuple[int, int] | None,
             return f"it has {found.records} records" if found.records > records else ""
         case DurationBound(milliseconds):
             edge = other.last_timestamp if at_tail else other.first_timestamp
-            if times is None or edge is None:
+            if times is None or edge is None or edge < 0:
                 return "it has no timestamps to measure"
-            span = times[1] - edge if at_tail else edge - times[0]
-            return f"it reaches {span / 1000:.1f} s beyond the other side" if span > milliseconds else ""
+            # Both ends of the run and its own length: one odd timestamp must not stretch the bound.
+            span = max(abs(times[0] - edge), abs(times[1] - edge), times[1] - times[0])
+            return f"it spans {span / 1000:.1f} s from the other side's edge" if span > milliseconds else ""
         case TimeBound(time_ms):
             if times is None:
                 return "it has no timestamps to measure"

@@ -52,6 +52,7 @@ class Pair:
     right: PartitionLog
     timestamps: bool
     offsets: bool
+    head_allowed: bool = False
 
     def log(self, side: Side) -> PartitionLog:
         """One side."""
@@ -132,7 +133,9 @@ def _whole(pair: Pair, found: Alignment, reader: RowReader) -> Examination:
         common = max(by_offset.left_records[1], by_offset.right_records[1])
         certain = not by_offset.dirty or by_offset.matched >= CERTAIN * common
         fewest = max(1, abs(found.left_records - found.right_records))
-        if pair.offsets or certain or _cost(same_offsets) <= (0, fewest):
+        # Equal records that a shift moved agree at most of their offsets too, and leave a head here and a tail there.
+        leans = any(by_offset.left_records[end] and by_offset.right_records[2 - end] for end in (0, 2))
+        if pair.offsets or (certain and not leans) or _cost(same_offsets) <= (0, fewest):
             return Examination(same_offsets, _at_same_offsets(found, same_offsets))
     by_ordinal = differences_by_ordinal(pair, found, reader)
     if same_offsets is not None and _cost(same_offsets) <= _cost(by_ordinal):
@@ -162,8 +165,9 @@ def _beside_unread(pair: Pair, found: Alignment, reader: RowReader) -> Examinati
         common = min(by_offset.left_records[1], by_offset.right_records[1])
         if by_offset.matched and by_offset.matched >= ESTABLISHED * common:
             differences = differences_by_offset(pair, by_offset, reader)
-            told = tuple(one for one in differences if not _touches_unread(pair, one))
-            return Examination(told, IDENTICAL)
+            told = tuple(one for one in differences if _is_proven(pair, by_offset, one))
+            if told:
+                return Examination(told, IDENTICAL)
     parting = _before_unread(pair, found, reader)
     if parting is not None:
         return Examination((parting,), UNRELATED)
@@ -171,15 +175,57 @@ def _beside_unread(pair: Pair, found: Alignment, reader: RowReader) -> Examinati
     return Examination((), UNRELATED, (Reason.NOT_ALIGNED.value, detail))
 
 
-def _touches_unread(pair: Pair, difference: Difference) -> bool:
-    """Whether an unread offset of one side lies where the other side's records of the run are."""
+def _is_proven(pair: Pair, by_offset: OffsetAlignment, difference: Difference) -> bool:
+    """Whether a run by offset differs whatever the unread records are.
+
+    Behind unread offsets a log may have other offsets than before them (a marker that the other side lacks), and then
+    nothing that stands at one offset has to be the same. So records proven equal must stand on both sides of the run,
+    or between it and the end of the common range that it lies beyond, with nothing unread among them.
+    """
     ranges = [offsets for offsets in (difference.left, difference.right) if offsets is not None]
+    start, stop = min(found.start for found in ranges), max(found.stop for found in ranges)
+    first, last = by_offset.common
+    if stop <= first:
+        return not _is_unread(pair, start, stop) and _agree_from(pair, by_offset, first)
+    if start >= last:
+        return not _is_unread(pair, start, stop) and _agree_up_to(pair, by_offset, last)
+    for stretch in by_offset.dirty:
+        begin, end = stretch.left
+        if begin <= start and stop <= end:
+            around = _agree_up_to(pair, by_offset, begin) and _agree_from(pair, by_offset, end)
+            return around and not _is_unread(pair, begin, end)
+    return False
+
+
+def _is_unread(pair: Pair, start: int, stop: int) -> bool:
+    """Whether any of the offsets is unread on a side."""
     return any(
-        unread.range.intersection(offsets) is not None
+        unread.range.start < stop and start < unread.range.stop
         for log in (pair.left, pair.right)
         for unread in log.unread
-        for offsets in ranges
     )
+
+
+def _agree_up_to(pair: Pair, by_offset: OffsetAlignment, offset: int) -> bool:
+    """Whether records proven equal, and nothing unread, stand right before ``offset``."""
+    borders = [by_offset.common[0], *(stretch.left[1] for stretch in by_offset.dirty)]
+    return _agree(pair, max(border for border in borders if border <= offset), offset)
+
+
+def _agree_from(pair: Pair, by_offset: OffsetAlignment, offset: int) -> bool:
+    """The same, from ``offset`` on."""
+    borders = [by_offset.common[1], *(stretch.left[0] for stretch in by_offset.dirty)]
+    return _agree(pair, offset, min(border for border in borders if border >= offset))
+
+
+def _agree(pair: Pair, start: int, stop: int) -> bool:
+    """Whether a clean stretch between two checkpoints has records, all of them read."""
+    log = pair.left
+    before, after = (
+        _native.prefix_lanes(cells=log.cells, anchors=log.anchors, start=log.planned.start, offset=offset)
+        for offset in (start, stop)
+    )
+    return before != after and not _is_unread(pair, start, stop)
 
 
 def _before_unread(pair: Pair, found: Alignment, reader: RowReader) -> Difference | None:
@@ -199,6 +245,9 @@ def _before_unread(pair: Pair, found: Alignment, reader: RowReader) -> Differenc
     if at.left_offset is None or at.right_offset is None:
         return None
     agreed = found.prefix[2] + same
+    if agreed == 0 and pair.head_allowed:
+        # One side may rightly begin earlier: that their first records differ says nothing yet.
+        return None
     return Difference(
         FindingKind.UNCLASSIFIED,
         OffsetRange(at.left_offset, pair.left.planned.stop),

@@ -24,7 +24,7 @@ def interruptible(work: Callable[[], Result], cancel: CancelToken) -> Result:
     """
     results: list[Result] = []
     errors: list[BaseException] = []
-    ended = threading.Event()
+    done = threading.Event()
 
     def run() -> None:
         try:
@@ -32,17 +32,30 @@ def interruptible(work: Callable[[], Result], cancel: CancelToken) -> Result:
         except BaseException as error:  # noqa: BLE001 - it is raised again on the thread that asked
             errors.append(error)
         finally:
-            ended.set()
+            done.set()
 
-    threading.Thread(target=run, name="kcompare-engine", daemon=True).start()
-    # Not Thread.join: when it is interrupted, Python up to 3.12 takes the thread for one that has ended (gh-90882).
-    while not ended.is_set():
+    thread = threading.Thread(target=run, name="kcompare-engine", daemon=True)
+    try:
+        thread.start()
+    except KeyboardInterrupt:
+        # The work may have begun all the same: then it ends by itself, and what it has is kept.
+        cancel.cancel()
+        if thread.ident is None:
+            raise
+    _wait(done, cancel)
+    if errors:
+        raise errors[0]
+    return results[0]
+
+
+def _wait(done: threading.Event, cancel: CancelToken) -> None:
+    while True:
         try:
-            ended.wait(POLL_S)
+            while not done.wait(POLL_S):
+                pass
         except KeyboardInterrupt:
             if cancel.is_cancelled():
                 raise
             cancel.cancel()
-    if errors:
-        raise errors[0]
-    return results[0]
+        else:
+            return

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kcompare.errors import SameSourceError, SourceError, TopicNotFoundError
-from kcompare.model import Reason
+from kcompare.model import SIDES, Reason
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from kcompare.model import OffsetRange, PartitionBounds, Side
     from kcompare.sources.base import Identity, PartitionProblem, Source
 
@@ -32,14 +34,12 @@ class Moved:
     detail: str
 
 
-def pin(source: Source, side: Side) -> Pinned:
-    """Asks a source what it is and where its partitions begin and end.
+def pin(source: Source, side: Side, identity: Identity) -> Pinned:
+    """Asks a source of a known identity where its partitions begin and end.
 
     Raises:
-        TopicNotFoundError: the topic does not exist.
         SourceError: the source could not be asked.
     """
-    identity = source.identity()
     good, bad = source.bounds()
     return Pinned(
         side,
@@ -50,7 +50,7 @@ def pin(source: Source, side: Side) -> Pinned:
     )
 
 
-def check_not_the_same(left: Pinned, right: Pinned) -> None:
+def check_not_the_same(sources: Mapping[Side, Source], identities: Mapping[Side, Identity]) -> None:
     """Refuses to hold bytes against themselves: any comparison of them would be equal.
 
     A restored snapshot rightly has the cluster and topic ids of its original, so a common broker is part of it.
@@ -58,24 +58,30 @@ def check_not_the_same(left: Pinned, right: Pinned) -> None:
     Raises:
         SameSourceError: both views are the same topic on the same brokers.
     """
-    same_cluster = left.identity.cluster_id == right.identity.cluster_id
-    both_ids = left.identity.topic_id is not None and right.identity.topic_id is not None
-    if both_ids:
-        same_topic = left.identity.topic_id == right.identity.topic_id
+    left, right = (identities[side] for side in SIDES)
+    views = [sources[side].view for side in SIDES]
+    same_cluster = left.cluster_id == right.cluster_id
+    if left.topic_id is not None and right.topic_id is not None:
+        same_topic = left.topic_id == right.topic_id
     else:
-        same_topic = left.source.view.topic == right.source.view.topic
-    if same_cluster and same_topic and left.identity.endpoints & right.identity.endpoints:
+        same_topic = views[0].topic == views[1].topic
+    if same_cluster and same_topic and left.endpoints & right.endpoints:
         raise SameSourceError(
-            f"{left.source.view.text} and {right.source.view.text} are the same topic on the same brokers, which is "
+            f"{views[0].text} and {views[1].text} are the same topic on the same brokers, which is "
             "equal to itself; name another view, or say --allow-same to test kcompare"
         )
 
 
-def moved(pinned: Pinned, planned: dict[int, OffsetRange]) -> dict[int, Moved]:
+def moved(pinned: Pinned, planned: dict[int, OffsetRange], last_epochs: dict[int, int]) -> dict[int, Moved]:
     """Checks a side again after it was read: which partitions are no longer what was pinned, and why.
 
-    A topic that was recreated has another id. A log that was truncated below what was read tells by the end of the
-    pinned leader epoch (KIP-101), and by a high watermark below the plan.
+    A topic that was recreated has another id. A log that was truncated below what was read tells by a high watermark
+    below the plan, and, where the leader changed, by the end of the last leader epoch that was read (KIP-101).
+
+    Args:
+        pinned: the side as it was.
+        planned: what was planned of each partition.
+        last_epochs: the leader epoch of the last batch that was read of each partition, where batches have one.
 
     Raises:
         SourceError: the source could not be asked.
@@ -90,6 +96,12 @@ def moved(pinned: Pinned, planned: dict[int, OffsetRange]) -> dict[int, Moved]:
             f"{identity.topic_id} now"
         )
         return {partition: Moved(Reason.TOPIC_RECREATED, detail) for partition in planned}
+    if identity.partitions != pinned.identity.partitions:
+        detail = (
+            f"topic {pinned.source.view.topic!r} had {len(pinned.identity.partitions)} partitions when the run started "
+            f"and has {len(identity.partitions)} now; run again"
+        )
+        return {partition: Moved(Reason.CHANGED_WHILE_READING, detail) for partition in planned}
     good, _ = pinned.source.bounds()
     now = {bounds.partition: bounds for bounds in good}
     found = {}
@@ -108,8 +120,8 @@ def moved(pinned: Pinned, planned: dict[int, OffsetRange]) -> dict[int, Moved]:
                 f"{before.log_start_offset}"
             )
             found[partition] = Moved(Reason.CHANGED_WHILE_READING, detail)
-        elif bounds.leader_epoch != before.leader_epoch and before.leader_epoch >= 0 and len(offsets):
-            epochs.append((partition, before.leader_epoch))
+        elif bounds.leader_epoch != before.leader_epoch and partition in last_epochs:
+            epochs.append((partition, last_epochs[partition]))
     return {**found, **_truncated(pinned, planned, epochs)}
 
 
@@ -124,8 +136,11 @@ def _truncated(pinned: Pinned, planned: dict[int, OffsetRange], epochs: list[tup
         return {partition: Moved(Reason.PARTITION_UNAVAILABLE, detail) for partition, _ in epochs}
     found = {}
     for partition, epoch in epochs:
-        end = ends.get(partition)
-        if end is None or end < planned[partition].stop:
-            detail = f"leader epoch {epoch} of partition {partition} ends at {end}, below {planned[partition].stop}"
+        found_epoch, end = ends.get(partition, (-1, -1))
+        if found_epoch != epoch or end < planned[partition].stop:
+            detail = (
+                f"partition {partition} was read up to {planned[partition].stop} in leader epoch {epoch}, and its "
+                f"new leader knows epoch {found_epoch} up to {end}"
+            )
             found[partition] = Moved(Reason.TRUNCATED, detail)
     return found

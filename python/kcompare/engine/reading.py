@@ -45,8 +45,10 @@ class RowReader:
         self._budget = budget
         self._cancel = cancel
 
-    def rows(self, log: PartitionLog, start: int, stop: int, limit: int) -> bytes:
-        """The first ``limit`` records of ``[start, stop)``.
+    def rows(
+        self, log: PartitionLog, start: int, stop: int, limit: int, isolation: IsolationLevel | None = None
+    ) -> bytes:
+        """The first ``limit`` records of ``[start, stop)``, at the side's isolation level unless another is named.
 
         Raises:
             ReadAgainError: not all of the range could be read.
@@ -56,7 +58,7 @@ class RowReader:
         found = self._sources[log.side].rows(
             log.partition,
             OffsetRange(start, stop),
-            self._isolation[log.side],
+            isolation or self._isolation[log.side],
             limit,
             self._budget,
             self._cancel,

@@ -13,7 +13,7 @@ from kcompare.engine.effects import Allowances
 from kcompare.engine.examine import UNRELATED
 from kcompare.engine.logs import PartitionLog, join
 from kcompare.engine.pinned import Moved, moved
-from kcompare.engine.reading import RowReader
+from kcompare.engine.reading import LogChangedError, ReadAgainError, RowReader
 from kcompare.errors import RefusedError, SourceError, UsageError
 from kcompare.executors.threads import ThreadExecutor
 from kcompare.ledger import nothing_read
@@ -126,6 +126,10 @@ class TopicRun:
         partitions = self._partitions()
         mode, reason = self._mode()
         if mode is not Mode.LOG:
+            for side in SIDES:
+                identity = self._pinned[side].identity
+                if mode is Mode.AUTO and identity.policy_refused:
+                    self._note(side, RefusedError.code, identity.policy_error or "", refused=True)
             say = "say --mode log to compare the two logs record by record"
             detail = f"{reason}; mode latest is not in this version: {say}"
             return self._topic([self._mode_missing(partition, detail) for partition in partitions], ())
@@ -220,19 +224,50 @@ class TopicRun:
         for side in SIDES:
             ranges = {one.partition: offsets for one in planned.partitions if (offsets := one.side(side)) is not None}
             try:
-                found = moved(self._pinned[side], ranges)
+                epochs = {
+                    partition: logs[side, partition].leader_epochs[-1][0]
+                    for partition in ranges
+                    if logs[side, partition].leader_epochs
+                }
+                found = moved(self._pinned[side], ranges, epochs)
             except SourceError as error:
                 detail = f"the {side.value} side could not be checked again: {error}"
                 found = {partition: Moved(Reason.UNREACHABLE, detail) for partition in ranges}
                 self._note(side, error.code, str(error), refused=isinstance(error, RefusedError))
+            if self._pinned[side].identity.topic_id is None:
+                found = {**self._other_front(side, ranges, logs), **found}
             for partition, reason in found.items():
                 log = logs[side, partition]
                 logs[side, partition] = replace(log, distrust=Unread(log.planned, reason.reason.value, reason.detail))
 
+    def _other_front(
+        self, side: Side, ranges: dict[int, OffsetRange], logs: dict[tuple[Side, int], PartitionLog]
+    ) -> dict[int, Moved]:
+        """Without topic ids only records tell a topic from another of its name: the first ones are read again."""
+        reader = self._reader()
+        found = {}
+        for partition in ranges:
+            log = logs[side, partition]
+            cells = [cell for cell in log.table if cell["count"]]
+            if not cells or log.unread:
+                continue
+            start, stop = int(cells[0]["start"]), int(cells[0]["stop"])
+            try:
+                reader.checked_rows(log, start, stop, int(cells[0]["count"]))
+            except LogChangedError as error:
+                found[partition] = Moved(Reason.TOPIC_RECREATED, str(error))
+            except ReadAgainError as error:
+                found[partition] = Moved(Reason.CHANGED_WHILE_READING, str(error))
+        return found
+
+    def _reader(self) -> RowReader:
+        isolation = {side: self._request.isolation(side) for side in SIDES}
+        return RowReader(self._sources, isolation, self._budget, self._cancel)
+
     def _assess(self, planned: Plan, logs: dict[tuple[Side, int], PartitionLog]) -> list[PartitionReport]:
         self._board.phase = "comparing"
         request = self._request
-        reader = RowReader(self._sources, {side: request.isolation(side) for side in SIDES}, self._budget, self._cancel)
+        reader = self._reader()
         terms = Terms(
             request.fields,
             Allowances(request.allow_head, request.allow_tail, request.allow_gaps, request.allow_empty),

@@ -57,6 +57,7 @@ def tail(request: TailRequest) -> TailReport:
     cancel = _native.CancelToken()
 
     def work() -> TailReport:
+        """Every view in turn; what is wrong with one does not keep the others from being shown."""
         views: list[TailView] = []
         errors: list[ErrorEntry] = []
         for view in request.views:
@@ -100,6 +101,7 @@ class _Tail:
         self._budget = _native.MemoryBudget(total_bytes=BUDGET_BYTES, workers=WORKERS)
 
     def read(self) -> TailView:
+        """The view's partitions, those without bounds included."""
         self._source.identity()
         good, bad = self._source.bounds()
         executor = ThreadExecutor(WORKERS, self._cancel)

@@ -19,7 +19,8 @@ class Identity:
     Attributes:
         topic_id: 32 hex digits, None where the source has no ids.
         endpoints: ``host:port`` of every broker, for the question whether two views are the same bytes.
-        cleanup_policy: None where it could not be read; ``policy_error`` then says why.
+        cleanup_policy: None where it could not be read; ``policy_error`` then says why, and ``policy_refused`` whether
+            a permission is missing.
         partitions: partition numbers, ascending.
     """
 
@@ -29,6 +30,7 @@ class Identity:
     cleanup_policy: str | None
     policy_error: str | None
     partitions: tuple[int, ...]
+    policy_refused: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +151,6 @@ class Source(Protocol):
         """Reads the last ``limit`` records of a range; the text says why it could not be read whole, or is empty."""
         ...
 
-    def epoch_ends(self, epochs: Sequence[tuple[int, int]]) -> dict[int, int]:
-        """For ``(partition, leader epoch)``: the offset at which that epoch ends by now, where the source knows."""
+    def epoch_ends(self, epochs: Sequence[tuple[int, int]]) -> dict[int, tuple[int, int]]:
+        """For ``(partition, leader epoch)``: the largest epoch not above it in the log by now, and where that ends."""
         ...

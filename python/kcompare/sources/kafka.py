@@ -68,7 +68,7 @@ class KafkaSource:
         if not self._pinned:
             self._topic_id = topic.topic_id
             self._pinned = True
-        policy, policy_error = None, None
+        policy, policy_error, policy_refused = None, None, False
         try:
             policy = self._cluster.topic_configs(topic=self.view.topic).get("cleanup.policy")
             if policy is None:
@@ -76,7 +76,7 @@ class KafkaSource:
         except UnreachableError:
             raise
         except SourceError as error:
-            policy_error = str(error)
+            policy_error, policy_refused = str(error), isinstance(error, RefusedError)
         return Identity(
             cluster_id=cluster_id,
             topic_id=None if topic.topic_id == NO_TOPIC_ID else topic.topic_id.hex(),
@@ -84,6 +84,7 @@ class KafkaSource:
             cleanup_policy=policy,
             policy_error=policy_error,
             partitions=tuple(sorted(found.partition for found in topic.partitions)),
+            policy_refused=policy_refused,
         )
 
     def bounds(self) -> tuple[tuple[PartitionBounds, ...], tuple[PartitionProblem, ...]]:
@@ -201,10 +202,10 @@ class KafkaSource:
     def _place(self, partition: int) -> str:
         return f"partition {partition} of topic {self.view.topic!r}"
 
-    def epoch_ends(self, epochs: Sequence[tuple[int, int]]) -> dict[int, int]:
+    def epoch_ends(self, epochs: Sequence[tuple[int, int]]) -> dict[int, tuple[int, int]]:
         """See :class:`kcompare.sources.base.Source`."""
         answers = self._cluster.epoch_ends(topic=self.view.topic, epochs=list(epochs))
-        return {partition: end for partition, _, end in answers if end >= 0}
+        return {partition: (epoch, end) for partition, epoch, end in answers if end >= 0}
 
 
 def _bounds(found: NativeBounds) -> PartitionBounds:

@@ -82,6 +82,9 @@ impl Tables<'_> {
     }
 }
 
+/// Records of a run that are looked for elsewhere, to tell a repetition from traffic that repeats by nature.
+const SPECIAL_RECORDS: usize = 16;
+
 /// Names each hunk. Changed records of a hunk are joined into runs as long as the same fields differ.
 pub fn classify(tables: &Tables<'_>, hunks: &[Hunk]) -> Vec<Run> {
     if let Some(run) = reordered(tables, hunks) {
@@ -126,7 +129,8 @@ fn reordered(tables: &Tables<'_>, hunks: &[Hunk]) -> Option<Run> {
     })
 }
 
-/// A one-sided run that repeats, in content and timestamp, as many records right before or behind it.
+/// A one-sided run that repeats, in content and timestamp, as many records right before or behind it. One of its
+/// records must occur nowhere else around: a run of what comes again and again (heartbeats) is no repetition.
 fn duplicated(tables: &Tables<'_>, hunk: &Hunk) -> Option<Run> {
     let (rows, here) = match (hunk.left.is_empty(), hunk.right.is_empty()) {
         (false, true) => (tables.left, &hunk.left),
@@ -140,9 +144,16 @@ fn duplicated(tables: &Tables<'_>, hunk: &Hunk) -> Option<Run> {
             .zip(other)
             .all(|(a, b)| (a.content, a.timestamp) == (b.content, b.timestamp))
     };
+    let key = |row: &RecordRow| (row.content, row.timestamp);
+    let elsewhere = |wanted: &RecordRow| {
+        rows.iter().enumerate().filter(|(at, row)| !here.contains(at) && key(row) == key(wanted)).count()
+    };
+    // Looked at only where the neighbours are the same already, which ordinary records never are.
+    let is_special = || rows[here.clone()].iter().take(SPECIAL_RECORDS).any(|row| elsewhere(row) == 1);
     let before = here.start.checked_sub(length).is_some_and(|start| same(&rows[start..here.start]));
     let behind = rows.get(here.end..here.end + length).is_some_and(same);
-    (before || behind).then(|| run(RunKind::Duplicated, hunk.left.clone(), hunk.right.clone(), length as u64))
+    ((before || behind) && is_special())
+        .then(|| run(RunKind::Duplicated, hunk.left.clone(), hunk.right.clone(), length as u64))
 }
 
 /// As many records on both sides, at the same positions. To the end of the log too, where each position must keep a

@@ -268,6 +268,13 @@ fn a_shift_by_offset_is_not_called_a_change() {
 }
 
 #[test]
+fn traffic_that_repeats_by_nature_is_not_duplicated() {
+    let beats = |count: i64| (0..count).map(|offset| (offset, -1, 7)).collect::<Vec<Model>>();
+    assert_eq!(named(&beats(10), &beats(12), false, true), [(RunKind::OnlyRight, 2, 0)]);
+    assert_eq!(named(&beats(1), &beats(2), false, true), [(RunKind::Duplicated, 1, 0)]);
+}
+
+#[test]
 fn a_fork_has_no_common_record_after_it_and_two_on_each_side() {
     let left = [(0, 10, 1), (1, 11, 2), (2, 12, 3)];
     let forked = [(0, 10, 1), (1, 21, 7), (2, 22, 8), (3, 23, 9)];

@@ -19,8 +19,8 @@ pub use cells::{
 pub use modular::{MODULUS, add, mul, reduce, sub};
 pub use profile::{DEFAULT_SEED, DIGEST_VERSION, FieldDigests, Profile};
 pub use reader::{
-    IsolationLevel, MAX_GAP_RANGES, MAX_LEADER_EPOCHS, RecordConsumer, SliceReader, SliceSpec, StreamStats,
-    Unread, UnreadReason,
+    IsolationLevel, MAX_GAP_RANGES, MAX_LEADER_EPOCHS, MAX_UNREAD_RANGES, RecordConsumer, SliceReader,
+    SliceSpec, StreamStats, Unread, UnreadReason,
 };
 pub use rows::{ROW_BYTES, RecordRow, RowBuilder, read_rows};
 pub use sequence::{Base, Lanes, offset_run};

@@ -12,6 +12,8 @@ use crate::records::{
 
 /// Gaps without a cause whose offsets are kept; all of them are counted.
 pub const MAX_GAP_RANGES: usize = 64;
+/// Unread ranges that are kept apart; past them the last one grows over what lies between.
+pub const MAX_UNREAD_RANGES: usize = 256;
 /// Leader epochs of one slice that are kept.
 pub const MAX_LEADER_EPOCHS: usize = 4096;
 
@@ -106,6 +108,7 @@ pub trait RecordConsumer {
 }
 
 struct Damage {
+    /// Where the report says that it begins: not after the records of the bad batch that were taken already.
     start: i64,
     reason: UnreadReason,
     detail: String,
@@ -117,7 +120,9 @@ pub struct SliceReader<C> {
     consumer: C,
     decoder: BatchDecoder,
     aborted: AbortedFilter,
-    /// Next offset that is not accounted for; while damage is pending, where the damaged header says to go on.
+    /// Next offset that the consumer has no account of.
+    accounted: i64,
+    /// Next offset to fetch: the same, or while damage is pending where the damaged header says to go on.
     position: i64,
     damage: Option<Damage>,
     /// No batch of this response was taken yet, so one that ends below the position is the tail of an earlier fetch.
@@ -134,6 +139,7 @@ impl<C: RecordConsumer> SliceReader<C> {
             consumer,
             decoder: BatchDecoder::new(output_limit),
             aborted: AbortedFilter::new(Vec::new()),
+            accounted: spec.start,
             position: spec.start,
             damage: None,
             response_is_new: true,
@@ -181,13 +187,24 @@ impl<C: RecordConsumer> SliceReader<C> {
             return Ok(());
         }
         self.stats.bytes += bytes.len() as u64;
-        let outcome = self.take(frame, bytes);
-        match outcome {
+        let before = self.accounted;
+        match self.take(frame, bytes) {
             Err(error) if matches!(error.kind, RecordErrorKind::OutputLimit { .. }) => {
                 self.stats.bytes -= bytes.len() as u64;
                 return Err(error);
             }
-            Err(error) => self.unreadable(Some(frame), UnreadReason::CorruptBatch, error.to_string()),
+            Err(error) => {
+                let (here, next) = (self.accounted, frame.header.next_offset());
+                if here > before && next == here {
+                    // Every offset that the batch claims was taken before the fault showed.
+                    self.unreadable_to(here, UnreadReason::CorruptBatch, error.to_string());
+                } else {
+                    self.unreadable(Some(frame), UnreadReason::CorruptBatch, error.to_string());
+                }
+                if let Some(damage) = &mut self.damage {
+                    damage.start = damage.start.min(before);
+                }
+            }
             Ok(()) => self.stats.batches += 1,
         }
         Ok(())
@@ -197,7 +214,7 @@ impl<C: RecordConsumer> SliceReader<C> {
     /// to be believed: the unread range ends where the next sound batch begins.
     pub fn unreadable(&mut self, frame: Option<&Frame>, reason: UnreadReason, detail: String) {
         if self.damage.is_none() {
-            self.damage = Some(Damage { start: self.position, reason, detail });
+            self.damage = Some(Damage { start: self.accounted, reason, detail });
         }
         let claimed = frame.map_or(i64::MIN, |frame| frame.header.next_offset());
         // A header that leads nowhere gives up the rest of the slice rather than looping on one batch.
@@ -208,7 +225,7 @@ impl<C: RecordConsumer> SliceReader<C> {
     /// Notes that `[position, to)` cannot be read and that reading goes on at `to`.
     pub fn unreadable_to(&mut self, to: i64, reason: UnreadReason, detail: String) {
         if self.damage.is_none() {
-            self.damage = Some(Damage { start: self.position, reason, detail });
+            self.damage = Some(Damage { start: self.accounted, reason, detail });
         }
         self.position = to.clamp(self.position, self.spec.stop);
         self.response_is_new = false;
@@ -221,20 +238,43 @@ impl<C: RecordConsumer> SliceReader<C> {
         }
         let position = self.position.min(self.spec.stop);
         self.settle_damage(position);
-        let reached = self.position.min(self.spec.stop);
+        let reached = self.accounted;
         self.consumer.gap(self.spec.stop, Gap::Uncovered);
         (self.consumer, self.stats, reached)
     }
 
+    /// Ends pending damage where sound batches begin again. Damage between two sound batches that leave no offset out
+    /// is damage all the same: bytes were there that nobody could read.
     fn settle_damage(&mut self, sound_from: i64) {
         if let Some(Damage { start, reason, detail }) = self.damage.take() {
-            let stop = sound_from.clamp(start, self.spec.stop);
-            if start < stop {
+            let stop = sound_from.clamp(self.accounted, self.spec.stop);
+            if self.accounted < stop {
                 self.consumer.gap(stop, Gap::Uncovered);
-                self.stats.unread.push(Unread { start, stop, reason, detail });
             }
-            self.position = stop;
+            self.move_to(stop);
+            self.note_unread(Unread { start, stop, reason, detail });
         }
+    }
+
+    fn move_to(&mut self, offset: i64) {
+        self.accounted = offset;
+        self.position = offset;
+    }
+
+    fn note_unread(&mut self, unread: Unread) {
+        let full = self.stats.unread.len() >= MAX_UNREAD_RANGES;
+        match self.stats.unread.last_mut() {
+            Some(last) if full || (last.stop == unread.start && last.reason == unread.reason) => {
+                last.stop = last.stop.max(unread.stop);
+            }
+            _ => self.stats.unread.push(unread),
+        }
+    }
+
+    /// Notes that the log says two things about the offsets up to the position.
+    fn note_contradiction(&mut self, detail: String) {
+        let (start, stop) = (self.accounted, self.accounted);
+        self.note_unread(Unread { start, stop, reason: UnreadReason::CorruptBatch, detail });
     }
 
     fn take(&mut self, frame: &Frame, bytes: &[u8]) -> Result<(), RecordError> {
@@ -268,7 +308,8 @@ impl<C: RecordConsumer> SliceReader<C> {
         let header = &frame.header;
         let behind = header.next_offset() <= self.position;
         let overlaps = header.magic >= 2 && header.base_offset < self.position;
-        if self.response_is_new {
+        // Only the slice's own start may lie inside a batch; every later fetch begins where one ended.
+        if self.response_is_new && self.accounted == self.spec.start {
             if behind {
                 // It is still checked: bytes that are no batch must not pass as an earlier one.
                 self.decoder.decode(bytes, self.stats.bytes, |_| ())?;
@@ -276,6 +317,7 @@ impl<C: RecordConsumer> SliceReader<C> {
             self.response_is_new = behind;
             return Ok(behind);
         }
+        self.response_is_new = false;
         if behind || overlaps {
             let detail = format!(
                 "a batch at offsets [{}, {}) comes after offset {} was read: the log repeats offsets",
@@ -292,17 +334,14 @@ impl<C: RecordConsumer> SliceReader<C> {
     /// No record up to `offset`, because no batch holds one.
     fn skip_to(&mut self, offset: i64, gap: Gap) {
         let stop = offset.min(self.spec.stop);
-        if stop <= self.position {
+        if stop <= self.accounted {
             return;
         }
         if gap == Gap::Unexplained {
-            self.stats.unexplained_total += 1;
-            if self.stats.unexplained.len() < MAX_GAP_RANGES {
-                self.stats.unexplained.push((self.position, stop));
-            }
+            note_unexplained(&mut self.stats, (self.accounted, stop));
         }
         self.consumer.gap(stop, gap);
-        self.position = stop;
+        self.move_to(stop);
     }
 
     /// Keeps the batch's leader epoch, unless it lies below that of an earlier batch: an unclean election, after which
@@ -322,20 +361,34 @@ impl<C: RecordConsumer> SliceReader<C> {
         }
     }
 
+    /// A control batch: only the offsets of its records are markers, whatever its header spans.
     fn take_control(&mut self, frame: &Frame, bytes: &[u8]) -> Result<(), RecordError> {
-        let mut marker = None;
         let (base_offset, position) = (frame.header.base_offset, self.stats.bytes);
+        let mut marker = None;
         let mut bad_marker = None;
-        self.decoder.decode(bytes, position, |record| match ControlRecordType::from_key(record.key) {
-            Ok(kind) => marker = Some(kind),
-            Err(kind) => bad_marker = Some(kind),
+        let mut offsets = Vec::new();
+        self.decoder.decode(bytes, position, |record| {
+            offsets.push(record.offset);
+            match ControlRecordType::from_key(record.key) {
+                Ok(kind) => marker = Some(kind),
+                Err(kind) => bad_marker = Some(kind),
+            }
         })?;
         if let Some(kind) = bad_marker {
             return Err(RecordError { base_offset, position, kind });
         }
+        if self.aborted.contradicts(&frame.header, marker) {
+            self.note_contradiction(format!(
+                "the transaction of producer {} is listed as aborted, and its marker at offset {base_offset} commits it",
+                frame.header.producer_id
+            ));
+        }
         self.aborted.observe(&frame.header, marker);
-        self.skip_to(base_offset, Gap::Unexplained);
-        self.skip_to(frame.header.next_offset(), Gap::Control);
+        for offset in offsets {
+            self.skip_to(offset, Gap::Unexplained);
+            self.skip_to(offset + 1, Gap::Control);
+        }
+        self.skip_to(frame.header.next_offset(), Gap::Unexplained);
         Ok(())
     }
 
@@ -343,17 +396,20 @@ impl<C: RecordConsumer> SliceReader<C> {
         let header = &frame.header;
         let is_aborted = self.aborted.observe(header, None);
         let is_aborted = is_aborted && self.spec.isolation_level == IsolationLevel::ReadCommitted;
-        let (start, stop) = (self.position, self.spec.stop);
+        let (start, stop) = (self.accounted, self.spec.stop);
         // A v2 batch says where it begins; a legacy wrapper does not, so the hole before its first record has no cause.
         let inside = if header.magic >= 2 { Gap::Compacted } else { Gap::Unexplained };
         let mut before = Some(header.base_offset).filter(|_| header.magic >= 2);
         let mut pending_batch = true;
         let mut expected = start;
-        let mut holes: [(i64, i64); 1] = [(0, 0)];
+        let mut hole = None;
+        let mut repeats = false;
         let consumer = &mut self.consumer;
         let stats = &mut self.stats;
         let decoded = self.decoder.decode(bytes, stats.bytes, |record| {
             if record.offset < expected || record.offset >= stop {
+                // A legacy wrapper does not say where it begins, so only its records show that it repeats offsets.
+                repeats |= record.offset < start && header.magic < 2;
                 return;
             }
             if pending_batch {
@@ -361,7 +417,7 @@ impl<C: RecordConsumer> SliceReader<C> {
                 consumer.batch(header.is_log_append_time());
                 let from = before.take().unwrap_or(record.offset);
                 if from > expected {
-                    holes[0] = (expected, from);
+                    hole = Some((expected, from));
                     consumer.gap(from, Gap::Unexplained);
                     expected = from;
                 }
@@ -376,18 +432,27 @@ impl<C: RecordConsumer> SliceReader<C> {
             }
             expected = record.offset + 1;
         });
-        if holes[0].0 < holes[0].1 {
-            stats.unexplained_total += 1;
-            if stats.unexplained.len() < MAX_GAP_RANGES {
-                stats.unexplained.push(holes[0]);
-            }
+        if let Some(hole) = hole {
+            note_unexplained(stats, hole);
         }
-        self.position = expected;
+        self.move_to(expected);
         decoded?;
+        if repeats && start > self.spec.start {
+            self.note_contradiction(format!(
+                "messages below offset {start} come again: the log repeats offsets"
+            ));
+        }
         if let Some(base_offset) = before {
             self.skip_to(base_offset, Gap::Unexplained);
         }
         self.skip_to(frame.header.next_offset(), inside);
         Ok(())
+    }
+}
+
+fn note_unexplained(stats: &mut StreamStats, hole: (i64, i64)) {
+    stats.unexplained_total += 1;
+    if stats.unexplained.len() < MAX_GAP_RANGES {
+        stats.unexplained.push(hole);
     }
 }

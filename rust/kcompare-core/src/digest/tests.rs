@@ -310,6 +310,101 @@ fn a_log_that_repeats_offsets_is_not_trusted_from_there_on() {
 }
 
 #[test]
+fn a_log_that_repeats_offsets_is_noticed_across_responses() {
+    let mut reader = slice(10);
+    reader.begin_response(&[]);
+    push(&mut reader, &data(0, &[0, 1, 2], 0, Codec::None, false, false));
+    reader.begin_response(&[]);
+    push(&mut reader, &data(1, &[0, 1, 2, 3], 0, Codec::None, false, false));
+    let (_, stats, _) = reader.finish();
+    assert_eq!((stats.unread[0].start, stats.unread[0].stop), (3, 10));
+}
+
+#[test]
+fn a_batch_with_more_in_it_than_its_header_says_is_never_sound() {
+    // The fault shows when every claimed offset was taken: nothing is left out, and still it is no sound batch.
+    let mut hidden = data(0, &[0, 1, 2], 0, Codec::None, false, false);
+    hidden[26] = 1;
+    reseal(&mut hidden);
+    for next in [3, 2] {
+        let mut reader = slice(next + 2);
+        reader.begin_response(&[]);
+        push(&mut reader, &hidden);
+        push(&mut reader, &data(next, &[0, 1], 0, Codec::None, false, false));
+        let (_, stats, _) = reader.finish();
+        assert_eq!(stats.unread.len(), 1, "{stats:?}");
+        assert_eq!(stats.unread[0].start, 0);
+    }
+}
+
+#[test]
+fn damage_that_leaves_no_offset_out_is_still_reported() {
+    let mut reader = slice(6);
+    reader.begin_response(&[]);
+    push(&mut reader, &data(0, &[0, 1, 2], 0, Codec::None, false, false));
+    reader.unreadable_to(3, UnreadReason::CorruptBatch, "bytes between two batches".to_owned());
+    push(&mut reader, &data(3, &[0, 1, 2], 0, Codec::None, false, false));
+    let (rows, stats, _) = reader.finish();
+    assert_eq!(rows.records(), 6);
+    assert_eq!((stats.unread.len(), stats.unread[0].start, stats.unread[0].stop), (1, 3, 3));
+}
+
+#[test]
+fn a_commit_of_a_transaction_that_is_listed_as_aborted_is_a_contradiction() {
+    let mut reader = slice(4);
+    reader.begin_response(&[AbortedTransaction { producer_id: PRODUCER, first_offset: 0 }]);
+    push(&mut reader, &data(0, &[0, 1, 2], 0, Codec::None, false, true));
+    let mut marker = BatchBuilder::new(3).leader_epoch(3).producer(PRODUCER, 0, -1).transactional().control();
+    marker.append(1, Some(&ControlRecordType::Commit.to_key()), Some(&[0; 6])).unwrap();
+    push(&mut reader, &marker.build().unwrap());
+    assert_eq!(reader.finish().1.unread.len(), 1);
+}
+
+#[test]
+fn legacy_wrappers_that_overlap_are_noticed() {
+    let message = |offset| LegacyRecord { offset, timestamp: 1, key: None, value: Some(b"x".as_slice()) };
+    let wrapper = |offsets: &[i64]| {
+        let records: Vec<LegacyRecord<'_>> = offsets.iter().map(|offset| message(*offset)).collect();
+        legacy_message_set(&LegacySet::new(1, Codec::Gzip), &records).unwrap()
+    };
+    let mut reader = slice(5);
+    reader.begin_response(&[]);
+    push(&mut reader, &wrapper(&[0, 1, 2]));
+    push(&mut reader, &wrapper(&[1, 2, 3, 4]));
+    assert_eq!(reader.finish().1.unread.len(), 1);
+}
+
+#[test]
+fn only_the_marker_of_a_control_batch_explains_its_offset() {
+    let mut marker = BatchBuilder::new(0)
+        .leader_epoch(3)
+        .producer(1, 0, -1)
+        .transactional()
+        .control()
+        .last_offset_delta(99);
+    marker.append(1, Some(&ControlRecordType::Commit.to_key()), Some(&[0; 6])).unwrap();
+    let mut reader = slice(100);
+    reader.begin_response(&[]);
+    push(&mut reader, &marker.build().unwrap());
+    assert_eq!(reader.finish().1.unexplained, [(1, 100)]);
+}
+
+#[test]
+fn unread_ranges_are_bounded_in_number() {
+    let mut reader = slice(4000);
+    reader.begin_response(&[]);
+    for base in (0..4000).step_by(4) {
+        push(&mut reader, &data(base, &[0, 1], 0, Codec::None, false, false));
+        let mut bad = data(base + 2, &[0, 1], 0, Codec::None, false, false);
+        bad[40] ^= 1;
+        push(&mut reader, &bad);
+    }
+    let (_, stats, _) = reader.finish();
+    assert_eq!(stats.unread.len(), MAX_UNREAD_RANGES);
+    assert_eq!(stats.unread.last().map(|unread| unread.stop), Some(4000));
+}
+
+#[test]
 fn a_leader_epoch_that_goes_back_is_uncovered() {
     let with_epoch = |base: i64, epoch: i32| {
         let mut builder = BatchBuilder::new(base).leader_epoch(epoch);

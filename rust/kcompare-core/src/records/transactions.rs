@@ -40,6 +40,15 @@ impl AbortedFilter {
         filter
     }
 
+    /// Whether this control batch commits a transaction that the list calls aborted: one of the two is wrong.
+    pub fn contradicts(&self, header: &BatchHeader, control: Option<ControlRecordType>) -> bool {
+        let began =
+            |producer: &Producer| producer.open.first().is_some_and(|&first| first < header.base_offset);
+        header.is_control()
+            && control == Some(ControlRecordType::Commit)
+            && self.producers.get(&header.producer_id).is_some_and(began)
+    }
+
     /// Looks at the next batch of the log; true when it is a data batch of an aborted transaction.
     ///
     /// `control` is what [`super::BatchSummary`] says of a control batch.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::api::FETCH;
 use super::cluster::{Answers, Cluster, PartitionAtEpoch};
-use super::codes::{OFFSET_OUT_OF_RANGE, refused};
+use super::codes::{OFFSET_OUT_OF_RANGE, UNKNOWN_SERVER_ERROR, broker_error, refused};
 use super::connection::{Connection, Wait};
 use super::fetch::IsolationLevel;
 use super::fetch::request::{PartitionAsk, Template};
@@ -91,12 +91,17 @@ impl Cluster {
                 }
                 None => Ends::UNKNOWN,
             };
+            let high_watermark = listed_end.max(ends.high_watermark);
+            if log_start_offset < 0 || high_watermark < 0 {
+                // A bound that is neither an offset nor an error would pass as an empty partition.
+                error.get_or_insert(broker_error(UNKNOWN_SERVER_ERROR));
+            }
             PartitionBounds {
                 partition: number,
                 leader: partition.leader,
                 leader_epoch: partition.leader_epoch,
                 log_start_offset,
-                high_watermark: listed_end.max(ends.high_watermark),
+                high_watermark,
                 last_stable_offset: listed_stable.max(ends.last_stable_offset),
                 listed_end,
                 fetched_end: ends.high_watermark,

@@ -294,7 +294,7 @@ impl<'a, 's> Fetcher<'a, 's> {
         };
         if !throttle.is_zero() {
             self.patience.cancel().sleep(throttle.saturating_sub(throttled_from.elapsed()))?;
-            self.patience.progress();
+            self.patience.throttled(throttle);
         }
         match got {
             Got::Code(0) => self.after_empty(asked, -1),

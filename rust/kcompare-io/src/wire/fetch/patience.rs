@@ -9,6 +9,9 @@ use crate::cancel::CancelToken;
 /// A large batch on a slow line moves no position for a while. This many of its bytes count as progress; a peer that
 /// sends a byte now and then does not.
 const BYTES_OF_PROGRESS: usize = 64 << 10;
+/// Throttling stops the clock, for at most so many stall timeouts between two moves of the position: a broker that
+/// throttles empty answers for ever stalls us all the same.
+const STALLS_PARDONED: u32 = 5;
 
 /// The two clocks of a fetch: one for a broker's silence, one for a position that does not move.
 #[derive(Debug)]
@@ -18,22 +21,39 @@ pub(super) struct Patience<'a> {
     stall_timeout: Duration,
     progress_at: Instant,
     bytes: usize,
+    /// How long the clock was stopped since the last progress.
+    pardoned: Duration,
 }
 
 impl<'a> Patience<'a> {
     pub(super) fn new(settings: &ClusterSettings, cancel: &'a CancelToken) -> Self {
         let (request_timeout, stall_timeout) = (settings.request_timeout, settings.stall_timeout);
-        Self { cancel, request_timeout, stall_timeout, progress_at: Instant::now(), bytes: 0 }
+        Self {
+            cancel,
+            request_timeout,
+            stall_timeout,
+            progress_at: Instant::now(),
+            bytes: 0,
+            pardoned: Duration::ZERO,
+        }
     }
 
     pub(super) fn cancel(&self) -> &'a CancelToken {
         self.cancel
     }
 
-    /// The position moved, or the cluster has told us to wait.
+    /// The position moved.
     pub(super) fn progress(&mut self) {
         self.progress_at = Instant::now();
         self.bytes = 0;
+        self.pardoned = Duration::ZERO;
+    }
+
+    /// The cluster has told us to wait, and we did.
+    pub(super) fn throttled(&mut self, waited: Duration) {
+        let pardon = waited.min((self.stall_timeout * STALLS_PARDONED).saturating_sub(self.pardoned));
+        self.pardoned += pardon;
+        self.progress_at = (self.progress_at + pardon).min(Instant::now());
     }
 
     pub(super) fn received(&mut self, bytes: usize) {
