@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from kcompare.model import OffsetRange, Reason
-from kcompare.sources.base import Unread
+from kcompare.sources.base import SliceDigest, Unread
 from kcompare.store import tables
 
 if TYPE_CHECKING:
@@ -15,8 +15,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from kcompare.model import PartitionBounds, Side
-    from kcompare.sources.base import SliceDigest
+    from kcompare.model import PartitionBounds, Side, Slice
 
 
 @dataclass(frozen=True)
@@ -127,6 +126,28 @@ def join(side: Side, bounds: PartitionBounds, planned: OffsetRange, pieces: Sequ
         leader_epochs=tuple(epochs),
         ends=tuple(piece for piece in ordered if piece.end != "reached"),
         distrust=distrust,
+    )
+
+
+def not_read(piece: Slice, reason: Reason, detail: str) -> SliceDigest:
+    """A slice of which nothing was read."""
+    offsets = piece.range
+    return SliceDigest(
+        slice=piece,
+        cells=tables.uncovered_cell(offsets.start, offsets.stop),
+        anchors=b"",
+        records=0,
+        bytes=0,
+        end="not_tried",
+        end_code="",
+        end_detail=detail,
+        log_start_offset=-1,
+        high_watermark=-1,
+        last_stable_offset=-1,
+        unread=(Unread(offsets, reason.value, detail),),
+        unexplained=(),
+        unexplained_total=0,
+        leader_epochs=(),
     )
 
 

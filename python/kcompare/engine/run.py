@@ -11,7 +11,7 @@ from kcompare import _native
 from kcompare.engine.assess import CONTENT, Terms, assess
 from kcompare.engine.effects import Allowances
 from kcompare.engine.examine import UNRELATED
-from kcompare.engine.logs import PartitionLog, join
+from kcompare.engine.logs import PartitionLog, join, not_read
 from kcompare.engine.pinned import Moved, moved
 from kcompare.engine.reading import LogChangedError, ReadAgainError, RowReader
 from kcompare.errors import RefusedError, SourceError, UsageError
@@ -51,6 +51,9 @@ MAX_WORKERS = 8
 REFUSALS = frozenset({Reason.REFUSED.value})
 """Ends of a slice that mean a missing permission: exit 4."""
 
+SILENT_PARTITIONS = 2
+"""Partitions of one leader that have to be silent before the leader is given up."""
+
 ABSENCES = frozenset({Reason.UNREACHABLE.value, Reason.STALLED.value, Reason.PARTITION_UNAVAILABLE.value})
 """Ends of a slice that mean an absent or stalled broker: exit 5."""
 
@@ -74,6 +77,7 @@ class TopicRun:
         self.workers = request.workers or min(MAX_WORKERS, max(2, os.cpu_count() or 1))
         self._budget = _native.MemoryBudget(total_bytes=request.budget_bytes, workers=self.workers)
         self._executor = ThreadExecutor(self.workers, cancel)
+        self._silent: dict[tuple[Side, int], set[int]] = {}
         self.errors: list[ErrorEntry] = []
         self.refused = False
         self.unreachable = False
@@ -176,8 +180,22 @@ class TopicRun:
                     logs[side, one.partition] = join(side, bounds, offsets, found)
         return logs
 
+    def _is_hopeless(self, piece: Slice) -> bool:
+        """Whether an earlier slice of the partition, or slices of two partitions of its leader, met nobody there.
+
+        Each slice waits for the stall timeout on its own, so a run over many would last many of them.
+        """
+        silent = self._silent.get((piece.side, self._leader(piece)), set())
+        return piece.partition in silent or len(silent) >= SILENT_PARTITIONS
+
+    def _leader(self, piece: Slice) -> int:
+        return self._pinned[piece.side].bounds[piece.partition].leader
+
     def _read_slice(self, piece: Slice) -> SliceDigest:
         request = self._request
+        if self._is_hopeless(piece):
+            detail = f"not tried, because partition {piece.partition} or its leader did not answer before"
+            return not_read(piece, Reason.UNREACHABLE, detail)
         seen = self.bytes_read[piece.side]
         counter = self._board.counter(request.view(piece.side).topic, piece.side, piece.partition)
         return self._sources[piece.side].read(
@@ -198,6 +216,9 @@ class TopicRun:
         return self.bytes_read[side] // done if done else 0
 
     def _note_end(self, piece: SliceDigest) -> None:
+        if piece.end in ABSENCES:
+            key = (piece.slice.side, self._leader(piece.slice))
+            self._silent.setdefault(key, set()).add(piece.slice.partition)
         if piece.end in REFUSALS or piece.end in ABSENCES:
             self._note(
                 piece.slice.side,
@@ -236,6 +257,8 @@ class TopicRun:
                 self._note(side, error.code, str(error), refused=isinstance(error, RefusedError))
             if self._pinned[side].identity.topic_id is None:
                 found = {**self._other_front(side, ranges, logs), **found}
+            away = {Reason.PARTITION_UNAVAILABLE, Reason.UNREACHABLE}
+            self.unreachable = self.unreachable or any(reason.reason in away for reason in found.values())
             for partition, reason in found.items():
                 log = logs[side, partition]
                 logs[side, partition] = replace(log, distrust=Unread(log.planned, reason.reason.value, reason.detail))

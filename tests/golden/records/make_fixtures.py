@@ -11,6 +11,7 @@ to the bytes, because no client library writes it.
 from __future__ import annotations
 
 import base64
+import functools
 import gzip
 import hashlib
 import io
@@ -73,9 +74,7 @@ def records(base: int) -> list[dict[str, Any]]:
         (200, 9, b"big", noise(1, 300) + b"kcompare " * 9000 + noise(2, 300), []),
         (201, 9, b"k" * 64, b"v" * 63, []),
     ]
-    rows += [
-        (202 + index, 10 + index, f"key-{index % 7}".encode(), b"same again", []) for index in range(300)
-    ]
+    rows += [(202 + index, 10 + index, f"key-{index % 7}".encode(), b"same again", []) for index in range(300)]
     return [
         {
             "offset": base + delta,
@@ -148,9 +147,10 @@ def gzip_members(payload: bytes) -> bytes:
 
 def lz4_linked(payload: bytes) -> bytes:
     """Compress into linked blocks with every checksum that a frame can have."""
-    return lz4.frame.compress(
+    frame: bytes = lz4.frame.compress(
         payload, block_size=4, block_linked=True, content_checksum=True, block_checksum=True, store_size=True
     )
+    return frame
 
 
 def zstd_streamed(payload: bytes) -> bytes:
@@ -159,13 +159,11 @@ def zstd_streamed(payload: bytes) -> bytes:
     parameters = zstandard.ZstdCompressionParameters(window_log=27, write_content_size=False)
     writer = zstandard.ZstdCompressor(compression_params=parameters).stream_writer(out, closefd=False)
     writer.write(payload)
-    writer.close()
+    writer.flush(zstandard.FLUSH_FRAME)
     return out.getvalue()
 
 
-def with_codec(
-    module: Any, name: str, encode: Callable[[bytes], bytes], build: Callable[[], bytearray]
-) -> bytearray:
+def with_codec(module: Any, name: str, encode: Callable[[bytes], bytes], build: Callable[[], bytearray]) -> bytearray:
     """Build with one of kafka-python's codec functions replaced by another encoder of the same codec."""
     kept = getattr(module, name)
     setattr(module, name, encode)
@@ -202,7 +200,7 @@ def add_v2(out: Fixtures) -> None:
         ("v2_zstd_streamed", "zstd", "zstd_encode", zstd_streamed),
     ]
     for name, codec, function, encode in variants:
-        batch = with_codec(default_records, function, encode, lambda codec=codec: v2(codec, base, rows))
+        batch = with_codec(default_records, function, encode, functools.partial(v2, codec, base, rows))
         out.add(name, batch, "all")
     few = out.record_sets["few"]
     out.add("v2_transactional", v2("none", few[0]["offset"], few, transactional=True), "few")
@@ -230,7 +228,7 @@ def add_legacy(out: Fixtures) -> None:
             legacy_records,
             "snappy_encode",
             snappy.compress,
-            lambda magic=magic: legacy(magic, "snappy", rows),
+            functools.partial(legacy, magic, "snappy", rows),
         )
         out.add(f"v{magic}_snappy_raw", raw, "all", timestamp)
     out.add("v1_log_append_time", legacy_append_time(legacy(1, "gzip", rows)), "all", APPEND_MS)

@@ -62,11 +62,15 @@ impl Cluster {
         if info.error_code != 0 {
             return Err(refused("the cluster", format!("topic {topic}"), info.error_code));
         }
-        let partitions: Vec<i32> = info.partitions.iter().map(|partition| partition.partition).collect();
-        let listed =
-            |at| self.offsets(topic, &partitions, at).map(|list| list.into_iter().collect::<Listed>());
-        let (earliest, latest, stable) =
-            (listed(At::Earliest)?, listed(At::Latest)?, listed(At::LastStable)?);
+        let every: Vec<i32> = info.partitions.iter().map(|partition| partition.partition).collect();
+        let listed = |partitions: &[i32], at| {
+            self.offsets(topic, partitions, at).map(|list| list.into_iter().collect::<Listed>())
+        };
+        let earliest = listed(&every, At::Earliest)?;
+        // A partition that has no start is not waited for again.
+        let known: Vec<i32> =
+            every.into_iter().filter(|number| matches!(earliest.get(number), Some(Ok(_)))).collect();
+        let (latest, stable) = (listed(&known, At::Latest)?, listed(&known, At::LastStable)?);
         let mut fetched = self.ends(topic, info.topic_id, &latest)?;
         let bounds = info.partitions.iter().map(|partition| {
             let number = partition.partition;

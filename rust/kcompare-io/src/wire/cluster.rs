@@ -90,7 +90,7 @@ impl Cluster {
     /// are never created.
     pub fn metadata(&self, topics: Option<&[String]>) -> Result<ClusterMetadata, WireError> {
         let cancel = &self.cancel;
-        self.retrying(|| self.metadata_once(topics, self.settings.request_timeout, cancel))
+        self.retrying(|| self.metadata_once(topics, self.request_limit(), cancel))
     }
 
     /// One round over the known brokers and the bootstrap servers.
@@ -188,15 +188,23 @@ impl Cluster {
         list
     }
 
-    /// Runs `work` until it succeeds, fails for good, or the retries are used up.
+    /// Runs `work` until it succeeds, fails for good, or the retries or the stall timeout are used up.
     pub(crate) fn retrying<T>(&self, mut work: impl FnMut() -> Result<T, WireError>) -> Result<T, WireError> {
+        let started = Instant::now();
         for attempt in 0..self.settings.retries {
             match work() {
-                Err(error) if error.is_retriable() => self.cancel.sleep(self.settings.backoff(attempt))?,
+                Err(error) if error.is_retriable() && !self.is_late(started) => {
+                    self.cancel.sleep(self.settings.backoff(attempt))?;
+                }
                 other => return other,
             }
         }
         work()
+    }
+
+    /// Whether a request that began then has had its time.
+    fn is_late(&self, started: Instant) -> bool {
+        started.elapsed() >= self.settings.stall_timeout
     }
 
     /// Asks the leaders of `partitions`, many partitions in one request, and asks again where a leader has moved.
@@ -209,6 +217,7 @@ impl Cluster {
     ) -> Result<ByPartition<T>, WireError> {
         let mut done: BTreeMap<i32, Result<T, BrokerError>> = BTreeMap::new();
         let mut open: Vec<i32> = partitions.to_vec();
+        let started = Instant::now();
         for attempt in 0..=self.settings.retries {
             if attempt > 0 {
                 self.cancel.sleep(self.settings.backoff(attempt - 1))?;
@@ -216,7 +225,7 @@ impl Cluster {
             if attempt > 0 || self.known_topic(topic).is_none() {
                 self.metadata(Some(&[topic.to_owned()]))?;
             }
-            let last = attempt == self.settings.retries;
+            let last = attempt == self.settings.retries || self.is_late(started);
             let mut answers = Vec::new();
             for (leader, group) in self.grouped(topic, &open, &mut answers) {
                 for chunk in group.chunks(PARTITIONS_PER_REQUEST) {
@@ -236,7 +245,7 @@ impl Cluster {
                 }
             }
             open.retain(|partition| !done.contains_key(partition));
-            if open.is_empty() {
+            if open.is_empty() || last {
                 break;
             }
         }
@@ -282,9 +291,14 @@ impl Cluster {
         work: impl FnOnce(&mut Connection, &Wait<'_>) -> Result<T, WireError>,
     ) -> Result<T, WireError> {
         let mut connection = self.checkout(leader, &self.cancel)?;
-        let result = work(&mut connection, &Wait::new(self.settings.request_timeout, &self.cancel))?;
+        let result = work(&mut connection, &Wait::new(self.request_limit(), &self.cancel))?;
         self.pool.checkin(connection);
         Ok(result)
+    }
+
+    /// How long one request may take.
+    pub(crate) fn request_limit(&self) -> Duration {
+        self.settings.request_timeout.min(self.settings.stall_timeout)
     }
 
     /// The cancel token that the cluster was connected with.

@@ -23,7 +23,7 @@ impl Cluster {
     /// The configuration of a topic by name. Entries without a value, which are sensitive ones, are left out. It needs
     /// `DescribeConfigs` on the topic; without it the error is `AuthorizationRefused`.
     pub fn topic_configs(&self, topic: &str) -> Result<BTreeMap<String, String>, WireError> {
-        let limit = self.settings.request_timeout;
+        let limit = self.request_limit();
         let work = |connection: &mut Connection, wait: &Wait<'_>| ask(connection, topic, wait);
         self.retrying(|| self.at_any_broker(limit, self.cancel_token(), work))
     }

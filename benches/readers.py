@@ -1,0 +1,172 @@
+"""The two readers that kcompare is measured against, as programs of their own.
+
+    python benches/readers.py ceiling|consumer LEFT RIGHT TOPIC RECORDS
+
+Prints {"records": of both sides, "seconds": without start-up, "correct": bool}. RECORDS is what each
+partition holds (ceiling) or how many of them are read (consumer).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import multiprocessing
+import struct
+import sys
+import threading
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from confluent_kafka import Consumer, TopicPartition
+
+from tests.integration.kafka.wire import FETCH, WireConnection, string
+
+PARTITIONS = range(3)
+FETCH_BYTES = 16 << 20
+# baseOffset and batchLength, and from there to lastOffsetDelta and to recordsCount.
+BATCH_FRONT = struct.Struct(">qi")
+HEADER_BYTES = 61
+LAST_OFFSET_DELTA_AT, RECORDS_COUNT_AT = 23, 57
+
+
+class CeilingReader:
+    """Fetches one partition after the other and looks at nothing but batch headers.
+
+    References:
+        Fetch v11: https://kafka.apache.org/protocol.html#The_Messages_Fetch
+    """
+
+    def __init__(self, bootstrap: str, topic: str) -> None:
+        self._connection = WireConnection(bootstrap)
+        self._topic = topic
+        self._buffer = bytearray(FETCH_BYTES + (1 << 20))
+
+    def count(self, partition: int) -> int:
+        """Reads a partition to its high watermark and returns how many records its batches claim."""
+        offset = records = 0
+        while True:
+            batches, high_watermark = self._fetch(partition, offset)
+            next_offset, found = walk(batches, offset)
+            batches.release()
+            records += found
+            if next_offset >= high_watermark:
+                return records
+            if next_offset == offset:
+                raise RuntimeError(f"no progress at {self._topic}-{partition}@{offset}")
+            offset = next_offset
+
+    def _fetch(self, partition: int, offset: int) -> tuple[memoryview, int]:
+        # replica_id, max_wait_ms, min_bytes, max_bytes, isolation_level, session id and epoch
+        request = struct.pack(">iiiibii", -1, 500, 1, FETCH_BYTES, 0, 0, -1)
+        request += struct.pack(">i", 1) + string(self._topic)
+        # partition, current leader epoch, fetch offset, log start offset, partition_max_bytes
+        request += struct.pack(">iiiqqi", 1, partition, -1, offset, -1, FETCH_BYTES)
+        request += struct.pack(">i", 0) + string("")  # no forgotten topics, no rack
+        self._connection.send(FETCH, 11, request)
+        body = self._connection.receive(self._buffer)
+        # throttle_time_ms, error code, session id, topics = 1, name, partitions = 1
+        at = 4 + 2 + 4 + 4 + 2 + len(self._topic) + 4
+        _, code, high_watermark = struct.unpack_from(">ihq", body, at)
+        # last stable offset and log start offset lie between
+        (aborted,) = struct.unpack_from(">i", body, at + 30)
+        if code != 0 or aborted > 0:
+            raise RuntimeError(f"Fetch of {self._topic}-{partition}@{offset}: error code {code}, {aborted} aborted")
+        # preferred read replica, size of the records
+        at += 30 + 4 + 4
+        (size,) = struct.unpack_from(">i", body, at)
+        return body[at + 4 : at + 4 + size], high_watermark
+
+
+def walk(batches: memoryview, offset: int) -> tuple[int, int]:
+    """Returns (offset behind the last whole batch, records in them); the response may end inside a batch."""
+    at = records = 0
+    while at + HEADER_BYTES <= len(batches):
+        base_offset, length = BATCH_FRONT.unpack_from(batches, at)
+        stop = at + BATCH_FRONT.size + length
+        if stop > len(batches):
+            break
+        (delta,) = struct.unpack_from(">i", batches, at + LAST_OFFSET_DELTA_AT)
+        (count,) = struct.unpack_from(">i", batches, at + RECORDS_COUNT_AT)
+        records += count
+        offset = base_offset + delta + 1
+        at = stop
+    return offset, records
+
+
+def _ceiling_side(bootstrap: str, topic: str) -> list[int]:
+    reader = CeilingReader(bootstrap, topic)
+    return [reader.count(partition) for partition in PARTITIONS]
+
+
+def ceiling(left: str, right: str, topic: str, records: int) -> dict[str, object]:
+    """Reads both sides, each in a process of its own, so that no interpreter lock is between them."""
+    with multiprocessing.get_context("spawn").Pool(2) as pool:
+        pool.map(abs, range(2))  # both have started
+        began = time.monotonic()
+        counts = pool.starmap(_ceiling_side, [(left, topic), (right, topic)], chunksize=1)
+        seconds = time.monotonic() - began
+    correct = counts == [[records] * len(PARTITIONS)] * 2
+    return {"records": sum(map(sum, counts)), "seconds": seconds, "correct": correct}
+
+
+def _consumer_side(bootstrap: str, topic: str, records: int, digests: list[str]) -> None:
+    consumer = Consumer(
+        {
+            "bootstrap.servers": bootstrap,
+            "group.id": "bench",
+            "enable.auto.commit": False,
+            "auto.offset.reset": "error",
+            # With the default of a second it stands still whenever its queue was full: half the rate.
+            "fetch.queue.backoff.ms": 10,
+        }
+    )
+    try:
+        # All partitions at once, as an application has them.
+        consumer.assign([TopicPartition(topic, partition, 0) for partition in PARTITIONS])
+        hashes = {partition: hashlib.md5(usedforsecurity=False) for partition in PARTITIONS}
+        left = dict.fromkeys(PARTITIONS, records)
+        while left:
+            for message in consumer.consume(10_000, timeout=10):
+                if message.error() is not None:
+                    raise RuntimeError(message.error())
+                partition = message.partition()
+                if partition not in left:
+                    continue
+                hashes[partition].update(message.key() or b"")
+                hashes[partition].update(message.value() or b"")
+                left[partition] -= 1
+                if left[partition] == 0:
+                    del left[partition]
+                    consumer.incremental_unassign([TopicPartition(topic, partition)])
+        digests += [hashes[partition].hexdigest() for partition in PARTITIONS]
+    finally:
+        consumer.close()
+
+
+def consumer(left: str, right: str, topic: str, records: int) -> dict[str, object]:
+    """Reads the first records of each partition with confluent-kafka-python and compares an md5 of them."""
+    digests: tuple[list[str], list[str]] = ([], [])
+    threads = [
+        threading.Thread(target=_consumer_side, args=(bootstrap, topic, records, found))
+        for bootstrap, found in zip((left, right), digests, strict=True)
+    ]
+    began = time.monotonic()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    seconds = time.monotonic() - began
+    correct = digests[0] == digests[1] and len(set(digests[0])) == len(PARTITIONS)
+    return {"records": 2 * records * len(PARTITIONS), "seconds": seconds, "correct": correct}
+
+
+def main() -> None:
+    """Runs the reader that the command line names."""
+    name, left, right, topic, records = sys.argv[1:]
+    print(json.dumps({"ceiling": ceiling, "consumer": consumer}[name](left, right, topic, int(records))))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,84 @@
+"""Differences beside ranges that could not be read: told only where the unread records cannot be the counterparts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from kcompare.model import Verdict
+from tests.support.clusters import only, reasons
+from tests.support.logs import Log, Record, closed_up, log_of, numbered
+
+if TYPE_CHECKING:
+    from tests.support.clusters import Clusters
+
+BORDER = 65_536
+
+
+def damaged(frame: bytes) -> bytes:
+    """The same batch with a flipped bit near its end, which its CRC tells."""
+    return frame[:-3] + bytes([frame[-3] ^ 0x10]) + frame[-2:]
+
+
+def spread(count: int, step: int) -> list[Record]:
+    """Records so far apart that they fill several cells; holes lie inside batches."""
+    return [record.at(index * step) for index, record in enumerate(numbered(count))]
+
+
+def source_with_markers_in_damage() -> tuple[Log, list[Record]]:
+    """A log whose markers all lie in batches that cannot be read; also every record, the unread ones too."""
+    log = Log(0)
+    first = numbered(400)
+    log.write(first, cuts=range(0, 400, 50), stop=BORDER)
+    records = list(first)
+    begin = len(log.frames)
+    for number in range(4):
+        part = closed_up(numbered(5, number, text="hidden"), log.end)
+        log.transaction(part, committed=True)
+        records += part
+    log.frames[begin:] = [damaged(frame) for frame in log.frames[begin:]]
+    rest = closed_up(numbered(10, text="rest"), log.end)
+    log.write(rest)
+    return log, records + rest
+
+
+def test_markers_in_unread_batches_do_not_make_a_mirror_different(clusters: Clusters, side: str) -> None:
+    """The mirror has no markers, so behind the damage its offsets are others: nothing there is a difference."""
+    source, records = source_with_markers_in_damage()
+    behind = closed_up(records[400:], BORDER)
+    mirror = Log(0).write(records[:400], cuts=range(0, 400, 30), stop=BORDER).write(behind, cuts=[3])
+    logs = ([source], [mirror]) if side == "left" else ([mirror], [source])
+    report = clusters.compare(*logs)
+    assert report.verdict is Verdict.INCONCLUSIVE, only(report).findings
+    assert "corrupt_batch" in reasons(report)
+
+
+@pytest.mark.parametrize("at", [0, 10, 99])
+def test_a_change_before_unread_offsets_is_told(clusters: Clusters, side: str, at: int) -> None:
+    records = spread(300, 1000)
+    changed = list(records)
+    changed[at] = Record(at * 1000, 5, b"other", b"other")
+    log = Log(0)
+    log.write(records[:200]).write(records[200:210])
+    log.frames[-1] = damaged(log.frames[-1])
+    log.write(records[210:])
+    logs = ([log], [log_of(changed)]) if side == "left" else ([log_of(changed)], [log])
+    report = clusters.compare(*logs)
+    assert report.verdict is not Verdict.EQUAL
+    if report.verdict is Verdict.DIFFERENT:
+        first = only(report).first_divergence
+        assert first is not None
+        assert (first.left_offset, first.right_offset) == (at * 1000, at * 1000)
+
+
+def test_nothing_is_told_of_records_that_stand_for_unread_ones(clusters: Clusters, side: str) -> None:
+    """What the other side has at unread offsets may be their very records."""
+    records = numbered(200)
+    log = Log(0).write(records[:100]).write(records[100:150])
+    log.frames[-1] = damaged(log.frames[-1])
+    log.write(records[150:])
+    logs = ([log], [log_of(records)]) if side == "left" else ([log_of(records)], [log])
+    report = clusters.compare(*logs)
+    assert report.verdict is Verdict.INCONCLUSIVE
+    assert report.exit_code == 3

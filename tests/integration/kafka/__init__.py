@@ -1,0 +1,26 @@
+"""Real Kafka clusters for tests and benches: single-node KRaft brokers as child processes."""
+
+from __future__ import annotations
+
+from tests.integration.kafka.batches import Batch, encode_batch
+from tests.integration.kafka.broker import Broker
+from tests.integration.kafka.bulk import BulkLoad, bulk_load
+from tests.integration.kafka.cluster import Cluster, Header, Record
+from tests.integration.kafka.pair import Pair, start_pair
+from tests.integration.kafka.proxy import API_NAMES, Connection, RecordingProxy
+
+__all__ = [
+    "API_NAMES",
+    "Batch",
+    "Broker",
+    "BulkLoad",
+    "Cluster",
+    "Connection",
+    "Header",
+    "Pair",
+    "Record",
+    "RecordingProxy",
+    "bulk_load",
+    "encode_batch",
+    "start_pair",
+]

@@ -1,0 +1,203 @@
+"""One Kafka process: a KRaft node that is broker and controller at once, with a data folder of its own."""
+
+from __future__ import annotations
+
+import atexit
+import base64
+import contextlib
+import os
+import random
+import shlex
+import signal
+import socket
+import subprocess
+import time
+import uuid
+from typing import TYPE_CHECKING
+
+from tests.integration.kafka.libs import class_path
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+HOST = "127.0.0.1"
+START_TIMEOUT_S = 120.0
+STOP_TIMEOUT_S = 60.0
+# Below the range that the kernel takes for outgoing connections, so that a port which is free now is still
+# free when the broker binds it, and again after a restart.
+PORTS = range(20_000, 32_000)
+
+PROPERTIES = {
+    "process.roles": "broker,controller",
+    "node.id": "1",
+    "controller.listener.names": "CONTROLLER",
+    "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,PROXIED:PLAINTEXT,CONTROLLER:PLAINTEXT",
+    "inter.broker.listener.name": "PLAINTEXT",
+    "auto.create.topics.enable": "false",
+    "offsets.topic.num.partitions": "1",
+    "offsets.topic.replication.factor": "1",
+    "transaction.state.log.num.partitions": "1",
+    "transaction.state.log.replication.factor": "1",
+    "transaction.state.log.min.isr": "1",
+    "share.coordinator.state.topic.replication.factor": "1",
+    "share.coordinator.state.topic.min.isr": "1",
+    "group.initial.rebalance.delay.ms": "0",
+    # Tests of compaction wait for the cleaner; 15 s between its looks would be most of their time.
+    "log.cleaner.backoff.ms": "200",
+}
+# Times to find what a test saw, and not 300 lines of settings at every start.
+LOGGING = ("showDateTime=true", "dateTimeFormat=HH:mm:ss.SSS", "log.org.apache.kafka.common.config=warn")
+
+_used_ports: set[int] = set()
+
+
+def free_port() -> int:
+    """Returns a port that nothing listens on, and that this process has not given away before."""
+    for _ in range(1000):
+        port = random.choice(PORTS)
+        with socket.socket() as probe:
+            if port in _used_ports or probe.connect_ex((HOST, port)) == 0:
+                continue
+        with socket.socket() as probe:
+            # As the broker does it: a port in TIME_WAIT is free.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((HOST, port))
+            except OSError:
+                continue
+        _used_ports.add(port)
+        return port
+    raise RuntimeError(f"no free port between {PORTS.start} and {PORTS.stop} on {HOST}")
+
+
+class Broker:
+    """A Kafka process that can be started, stopped and killed any number of times on the same data and ports.
+
+    It ends with the process that made it, whatever ends that one: `atexit` covers an orderly end, and a
+    watchdog, which waits for the other end of a pipe to go away, covers a kill.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        name: str,
+        *,
+        properties: Mapping[str, str] | None = None,
+        heap: str = "768m",
+        logs: Path | None = None,
+    ) -> None:
+        self.name = name
+        self.folder = folder
+        self.log_dir = folder / "data"
+        # May lie elsewhere, so that it is there when the data are gone.
+        self.log_file = (logs or folder) / f"{name}.log"
+        self.port, self.proxied_port, self.proxy_port, self._controller_port = (free_port() for _ in range(4))
+        self.bootstrap = f"{HOST}:{self.port}"
+        self._heap = heap
+        self._config = folder / "server.properties"
+        self._process: subprocess.Popen[bytes] | None = None
+        self._watchdog: subprocess.Popen[bytes] | None = None
+        folder.mkdir(parents=True, exist_ok=True)
+        lines = {**PROPERTIES, **self._addresses(), **(properties or {})}
+        self._config.write_text("".join(f"{key}={value}\n" for key, value in lines.items()))
+        atexit.register(self.kill)
+
+    def _addresses(self) -> dict[str, str]:
+        plain, controller = f"PLAINTEXT://{self.bootstrap}", f"CONTROLLER://{HOST}:{self._controller_port}"
+        return {
+            "listeners": f"{plain},PROXIED://{HOST}:{self.proxied_port},{controller}",
+            # A client that comes in through the proxy is told its address, so that it never goes past it.
+            "advertised.listeners": f"{plain},PROXIED://{HOST}:{self.proxy_port},{controller}",
+            "controller.quorum.bootstrap.servers": f"{HOST}:{self._controller_port}",
+            "log.dirs": str(self.log_dir),
+        }
+
+    @property
+    def pid(self) -> int | None:
+        """The process id while the broker runs."""
+        return self._process.pid if self._process is not None and self._process.poll() is None else None
+
+    def launch(self) -> None:
+        """Starts the process and returns at once; `wait_ready` waits for it."""
+        if self.pid is not None:
+            raise RuntimeError(f"broker {self.name} already runs as process {self.pid}")
+        java = ["java", f"-Xmx{self._heap}", "-Xms256m", "-cp", class_path()]
+        java += [f"-Dorg.slf4j.simpleLogger.{option}" for option in LOGGING]
+        script = f"exec {shlex.join([*java, 'kafka.Kafka', str(self._config)])}"
+        if not (self.log_dir / "meta.properties").exists():
+            arguments = ["format", "--standalone", "-t", _cluster_id(), "-c", str(self._config)]
+            script = f"{shlex.join([*java, 'kafka.tools.StorageTool', *arguments])} && {script}"
+        with self.log_file.open("ab") as log:
+            self._process = subprocess.Popen(
+                ["/bin/sh", "-c", script],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        self._watchdog = subprocess.Popen(
+            ["/bin/sh", "-c", 'cat >/dev/null; kill -s KILL -- "-$0"', str(self._process.pid)],
+            stdin=subprocess.PIPE,
+            start_new_session=True,
+        )
+
+    def wait_ready(self) -> None:
+        """Waits until the broker takes connections.
+
+        Raises:
+            RuntimeError: It ended or was not ready in time; the end of its log is in the message.
+        """
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while time.monotonic() < deadline:
+            if self.pid is None:
+                raise RuntimeError(f"broker {self.name} ended while it started:\n{self.log_tail()}")
+            with socket.socket() as probe:
+                if probe.connect_ex((HOST, self.port)) == 0:
+                    return
+            time.sleep(0.1)
+        raise RuntimeError(f"broker {self.name} was not ready in {START_TIMEOUT_S} s:\n{self.log_tail()}")
+
+    def stop(self) -> None:
+        """Shuts down in order: the log is flushed and marked as cleanly closed."""
+        if self._process is None or self.pid is None:
+            return self._finish()
+        self._process.send_signal(signal.SIGTERM)
+        try:
+            self._process.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            message = f"broker {self.name} did not stop in {STOP_TIMEOUT_S} s and was killed:\n{self.log_tail()}"
+            raise RuntimeError(message) from None
+        return self._finish()
+
+    def kill(self) -> None:
+        """Ends the process at once, as a machine that loses power would."""
+        if self._process is not None and self.pid is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+        self._finish()
+
+    def log_tail(self, lines: int = 30) -> str:
+        """Returns the last lines of the broker's own log, with the path of the whole."""
+        text = self.log_file.read_text(errors="replace") if self.log_file.exists() else ""
+        return "\n".join([f"{self.log_file}:", *text.splitlines()[-lines:]])
+
+    def _finish(self) -> None:
+        """Sends the watchdog home; the process is gone."""
+        watchdog, self._watchdog, self._process = self._watchdog, None, None
+        if watchdog is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(watchdog.pid, signal.SIGKILL)
+            watchdog.wait()
+            if watchdog.stdin is not None:
+                watchdog.stdin.close()
+
+
+def _cluster_id() -> str:
+    """Returns a new id in Kafka's spelling; one that starts with a dash would be read as an option."""
+    while True:
+        text = base64.urlsafe_b64encode(uuid.uuid4().bytes)[:22].decode()
+        if not text.startswith("-"):
+            return text
