@@ -86,11 +86,13 @@ def assess(left: PartitionLog, right: PartitionLog, terms: Terms, reader: RowRea
     examination = Examination((), UNRELATED) if distrusted else examine(pair, reader)
     findings: list[Finding] = []
     first: FirstDivergence | None = None
+    parted = False
     for difference in examination.differences:
         found = finding(pair, difference, terms.allowances, reader)
         findings.append(found)
-        if found.effect is Effect.DIFFERENCE and first is None:
-            first = difference.at
+        if found.effect is Effect.DIFFERENCE and not parted:
+            # Of a run that could not be read again nothing exact is known, and a later one is not the first.
+            first, parted = difference.at, True
     if examination.unverified is not None:
         unverified.append(_whole(pair, Reason(examination.unverified[0]), examination.unverified[1]))
     for log in (left, right):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
+import numpy as np
+
 from kcompare import _native
 from kcompare.engine.differences import Difference
 from kcompare.engine.reading import ReadAgainError
@@ -175,7 +177,16 @@ def _unread(stretch: AnyStretch, detail: str, at: FirstDivergence | None = None)
 
 
 WINDOW = 16_384
-"""Offsets that a search for the first divergence of a long stretch reads at a time."""
+"""Records that a search for the first divergence of a long stretch reads at a time."""
+
+
+def _window(pair: Pair, start: int, stop: int, reader: RowReader) -> tuple[dict[Side, bytes], int]:
+    """Records of both sides from ``start`` on up to a common offset, which is also given."""
+    rows = {side: reader.rows(pair.log(side), start, stop, WINDOW) for side in SIDES}
+    offsets = {side: tables.records(rows[side])["offset"] for side in SIDES}
+    end = min((int(found[-1]) + 1 for found in offsets.values() if len(found) == WINDOW), default=stop)
+    cut = {side: int(np.searchsorted(found, end)) * _native.ROW_BYTES for side, found in offsets.items()}
+    return {side: rows[side][: cut[side]] for side in SIDES}, end
 
 
 def _summary(pair: Pair, stretch: AnyStretch, reader: RowReader, room: int) -> list[Difference]:
@@ -184,9 +195,9 @@ def _summary(pair: Pair, stretch: AnyStretch, reader: RowReader, room: int) -> l
     if room <= 0:
         return [_unread(stretch, detail)]
     try:
-        for start in range(stretch.left[0], stretch.left[1], WINDOW):
-            stop = min(start + WINDOW, stretch.left[1])
-            rows = {side: reader.rows(pair.log(side), start, stop, WINDOW) for side in SIDES}
+        stop = stretch.left[0]
+        while stop < stretch.left[1]:
+            rows, stop = _window(pair, stop, stretch.left[1], reader)
             runs = _native.diff_rows(
                 left_rows=rows[Side.LEFT],
                 right_rows=rows[Side.RIGHT],

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from kcompare import _native
 from kcompare.engine.interrupt import interruptible
-from kcompare.engine.pinned import Pinned, check_not_the_same, pin
+from kcompare.engine.pinned import Pinned, check_not_the_same, check_partitions, pin
 from kcompare.engine.run import TopicRun
 from kcompare.errors import (
     InterruptedRunError,
@@ -167,6 +167,7 @@ def _run(request: CompareRequest, board: ProgressBoard, cancel: _native.CancelTo
     if len(sources) == len(SIDES) and not request.allow_same:
         # Before the bounds, which take a Fetch: what cannot be done as asked fails before any.
         check_not_the_same(sources, identities)
+    check_partitions(request.partitions, identities, {side: request.view(side) for side in SIDES})
     for side, opened in sources.items():
         try:
             outcome.pinned[side] = pin(opened, side, identities[side])
@@ -229,7 +230,7 @@ def _report(
         options=outcome.options,
         topics=tuple(outcome.topics),
         totals=totals,
-        errors=tuple(outcome.errors),
+        errors=tuple(sorted(outcome.errors, key=_place)),
         run=RunInfo(
             started=started.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             seconds=round(seconds, 3),
@@ -240,6 +241,11 @@ def _report(
         ),
         notes=tuple(outcome.notes),
     )
+
+
+def _place(error: ErrorEntry) -> tuple[bool, str, str, int, str]:
+    """Fatal errors first, then by place: threads meet errors in any order, and two runs say the same."""
+    return not error.fatal, error.side or "", error.topic or "", error.partition or 0, error.message
 
 
 def _view_report(view: View, pinned: Pinned | None) -> ViewReport:

@@ -83,9 +83,14 @@ def examine(pair: Pair, reader: RowReader) -> Examination:
     try:
         if left.unread or right.unread:
             return _beside_unread(pair, found, reader)
-        return _whole(pair, found, reader)
+        whole = _whole(pair, found, reader)
     except LogChangedError as error:
         return Examination((), UNRELATED, (Reason.CHANGED_WHILE_READING.value, str(error)))
+    if not whole.differences:
+        # Digests that differ are a difference; a drill-down that finds none is wrong, and never an EQUAL.
+        detail = "the digests of the two sides differ and no record was found that does; report this as a bug"
+        return Examination((), UNRELATED, (Reason.NOT_ALIGNED.value, detail))
+    return whole
 
 
 def _relation(found: Alignment) -> OffsetsReport:

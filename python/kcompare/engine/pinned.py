@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kcompare.errors import SameSourceError, SourceError, TopicNotFoundError
+from kcompare.errors import SameSourceError, SourceError, TopicNotFoundError, UsageError
 from kcompare.model import SIDES, Reason
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from kcompare.model import OffsetRange, PartitionBounds, Side
+    from kcompare.model import OffsetRange, PartitionBounds, Side, View
     from kcompare.sources.base import Identity, PartitionProblem, Source
 
 
@@ -70,6 +70,24 @@ def check_not_the_same(sources: Mapping[Side, Source], identities: Mapping[Side,
             f"{views[0].text} and {views[1].text} are the same topic on the same brokers, which is "
             "equal to itself; name another view, or say --allow-same to test kcompare"
         )
+
+
+def check_partitions(
+    wanted: tuple[int, ...] | None, identities: Mapping[Side, Identity], views: Mapping[Side, View]
+) -> None:
+    """Refuses partitions that a side does not have, which is a mistake in what was asked for.
+
+    Raises:
+        UsageError: the first one that is missing.
+    """
+    for side, identity in identities.items():
+        missing = sorted(set(wanted or ()) - set(identity.partitions))
+        if missing:
+            view = views[side]
+            raise UsageError(
+                f"partition {missing[0]} does not exist in topic {view.topic!r} of {view.text}, which has "
+                f"{len(identity.partitions)}; name others with --partitions"
+            )
 
 
 def moved(pinned: Pinned, planned: dict[int, OffsetRange], last_epochs: dict[int, int]) -> dict[int, Moved]:

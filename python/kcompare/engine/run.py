@@ -14,7 +14,7 @@ from kcompare.engine.examine import UNRELATED
 from kcompare.engine.logs import PartitionLog, join, not_read
 from kcompare.engine.pinned import Moved, moved
 from kcompare.engine.reading import LogChangedError, ReadAgainError, RowReader
-from kcompare.errors import RefusedError, SourceError, UsageError
+from kcompare.errors import RefusedError, SourceError
 from kcompare.executors.threads import ThreadExecutor
 from kcompare.ledger import nothing_read
 from kcompare.model import (
@@ -148,17 +148,7 @@ class TopicRun:
         known = {side: set(self._pinned[side].identity.partitions) for side in SIDES}
         every = known[Side.LEFT] | known[Side.RIGHT]
         wanted = self._request.partitions
-        if wanted is None:
-            return tuple(sorted(every))
-        for side in SIDES:
-            missing = sorted(set(wanted) - known[side])
-            if missing:
-                view = self._request.view(side)
-                raise UsageError(
-                    f"partition {missing[0]} does not exist in topic {view.topic!r} of {view.text}, which has "
-                    f"{len(known[side])}; name others with --partitions"
-                )
-        return tuple(sorted(set(wanted)))
+        return tuple(sorted(every if wanted is None else set(wanted)))
 
     def _read(self, planned: Plan) -> dict[tuple[Side, int], PartitionLog]:
         topics = {side: self._request.view(side).topic for side in SIDES}
