@@ -126,11 +126,21 @@ class Cluster:
         self.admin.delete_records([place])[place].result(TIMEOUT_S)
 
     def offsets(self, topic: str, partition: int) -> tuple[int, int]:
-        """Returns log start offset and high watermark."""
+        """Returns log start offset and high watermark.
+
+        A broker that has just started does not know yet of the leader epoch that its clients have heard of.
+        """
         place = TopicPartition(topic, partition)
-        first = self.admin.list_offsets({place: OffsetSpec.earliest()})[place].result(TIMEOUT_S)
-        last = self.admin.list_offsets({place: OffsetSpec.latest()})[place].result(TIMEOUT_S)
-        return first.offset, last.offset
+        found: list[int] = []
+
+        def ask() -> bool:
+            specs = (OffsetSpec.earliest(), OffsetSpec.latest())
+            found[:] = [self.admin.list_offsets({place: spec})[place].result(TIMEOUT_S).offset for spec in specs]
+            return True
+
+        _retry(ask, f"{topic}-{partition} has no offsets")
+        first, last = found
+        return first, last
 
     def produce(
         self,

@@ -11,7 +11,7 @@ use crate::cancel::CancelToken;
 const BYTES_OF_PROGRESS: usize = 64 << 10;
 /// Throttling stops the clock, for at most so many stall timeouts between two moves of the position: a broker that
 /// throttles empty answers for ever stalls us all the same.
-const STALLS_PARDONED: u32 = 5;
+const STALLS_PARDONED: u32 = 1;
 
 /// The two clocks of a fetch: one for a broker's silence, one for a position that does not move.
 #[derive(Debug)]
