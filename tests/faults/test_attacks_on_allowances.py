@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kcompare.model import FindingKind, Verdict
+from kcompare.model import Effect, FindingKind, Verdict, Where
 from kcompare.settings.allowances import parse_allowance
-from tests.support.clusters import Clusters, differences
+from tests.support.clusters import Clusters, differences, findings, only
 from tests.support.logs import Log, closed_up, heartbeats, log_of, numbered
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from kcompare.model import Report
     from tests.support.logs import Record
 
 RECORDS = numbered(3000)
@@ -110,3 +111,96 @@ def test_an_allowed_head_beside_a_corrupt_batch_is_no_difference(clusters: Clust
     frame[100] ^= 1
     damaged.frames[-3] = bytes(frame)
     assert clusters.compare([log_of(RECORDS)], [damaged], allow_head=left).verdict is Verdict.INCONCLUSIVE
+
+
+def by_broker(start_ms: int, *parts: Sequence[Record]) -> Log:
+    """The parts one after the other, with the broker's times, which always go on."""
+    log = Log()
+    records = closed_up([record for part in parts for record in part])
+    for index in range(0, len(records), 100):
+        log.write(records[index : index + 100], log_append_time=start_ms + index)
+    return log
+
+
+def sided(clusters: Clusters, side: str, short: Log, long: Log, *, tail: str = "", head: str = "") -> Report:
+    """Compares with the longer log on ``side``, which SIDE in an allowance stands for."""
+    return clusters.compare(
+        *(([long], [short]) if side == "left" else ([short], [long])),
+        allow_tail=parse_allowance(tail.replace("SIDE", side)) if tail else None,
+        allow_head=parse_allowance(head.replace("SIDE", side)) if head else None,
+    )
+
+
+@pytest.mark.parametrize("bound", ["", "SIDE", "SIDE:5000", "SIDE:1h", "both"])
+@pytest.mark.parametrize(("again", "times"), [(600, 1), (600, 2), (2, 2), (3000, 1)])
+def test_a_mirror_that_started_over_shows_with_times_of_the_broker_on_both_sides(
+    clusters: Clusters, side: str, bound: str, again: int, times: int
+) -> None:
+    long = by_broker(6_000_000, RECORDS, *[RECORDS[:again]] * times)
+    report = sided(clusters, side, by_broker(5_000_000, RECORDS), long, tail=bound)
+    assert differences(report) == [FindingKind.DUPLICATED]
+    assert only(report).compared_records == 3000
+
+
+@pytest.mark.parametrize("bound", ["SIDE:5000", "SIDE:1h", "both"])
+@pytest.mark.parametrize("times", [1, 2, 3])
+def test_a_mirror_that_started_over_and_over_is_never_within_a_bound(
+    clusters: Clusters, side: str, bound: str, times: int
+) -> None:
+    report = sided(clusters, side, log_of(RECORDS, batch=100), with_tail(RECORDS[:600] * times), tail=bound)
+    assert differences(report) == [FindingKind.DUPLICATED]
+    assert [found.records for found in findings(report, Effect.DIFFERENCE)] == [600 * times]
+
+
+@pytest.mark.parametrize(
+    ("timestamp", "first", "last"),
+    [
+        (4_000_000_000_000, 499, 499),
+        (4_000_000_000_000, 900, 900),
+        (-1, 499, 499),
+        (-1, 900, 900),
+        (-1, 500, 5499),
+        (0, 500, 500),
+        (0, 500, 5499),
+    ],
+)
+def test_no_timestamp_stretches_the_bound_of_a_tail(
+    clusters: Clusters, side: str, timestamp: int, first: int, last: int
+) -> None:
+    records = [replace(r, timestamp=timestamp) if first <= r.offset <= last else r for r in numbered(5500)]
+    long = log_of(records, batch=100)
+    report = sided(clusters, side, log_of(records[:500], batch=100), long, tail="SIDE:10s")
+    assert report.verdict is Verdict.DIFFERENT
+    assert [(found.where, found.records) for found in findings(report)] == [(Where.TAIL, 5000)]
+
+
+@pytest.mark.parametrize("at", [500, 900, 5499])
+def test_a_tail_with_a_record_without_a_time_cannot_be_measured(clusters: Clusters, side: str, at: int) -> None:
+    records = [replace(r, timestamp=-1) if r.offset == at else r for r in numbered(5500)]
+    report = sided(clusters, side, log_of(records[:500]), log_of(records, batch=100), tail="SIDE:1h")
+    assert report.verdict is Verdict.DIFFERENT
+
+
+@pytest.mark.parametrize(
+    ("timestamp", "at"), [(-1, 0), (-1, 1499), (-1, 1500), (0, 0), (0, 1499), (4_000_000_000_000, 700)]
+)
+def test_no_timestamp_stretches_the_bound_of_a_head(clusters: Clusters, side: str, timestamp: int, at: int) -> None:
+    records = [replace(r, timestamp=timestamp) if r.offset == at else r for r in numbered(2000)]
+    short = Log(1500).write(records[1500:], cuts=range(0, 500, 100))
+    report = sided(clusters, side, short, log_of(records, batch=100), head="SIDE:1s")
+    assert report.verdict is Verdict.DIFFERENT
+    assert [(found.where, found.records) for found in findings(report)] == [(Where.HEAD, 1500)]
+
+
+@pytest.mark.parametrize("shift", [0, 10, 990])
+@pytest.mark.parametrize("more", [1, 5, 500])
+@pytest.mark.parametrize("bound", ["SIDE", "SIDE:500", "both"])
+def test_heartbeats_that_are_shifted_and_more_are_an_allowed_tail(
+    clusters: Clusters, side: str, shift: int, more: int, bound: str
+) -> None:
+    """By offset they leave a head here and a tail there; by ordinal each has its counterpart."""
+    long = Log(shift).write(heartbeats(1000 + more, shift), cuts=range(0, 1000 + more, 10))
+    report = sided(clusters, side, log_of(heartbeats(1000)), long, tail=bound)
+    assert report.verdict is Verdict.EQUAL
+    assert only(report).compared_records == 1000
+    assert [(found.where, found.records) for found in findings(report)] == [(Where.TAIL, more)]

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
+import resource
 import struct
+import zlib
+from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import google_crc32c
@@ -12,10 +17,10 @@ import pytest
 from kcompare import _native
 from kcompare.model import Verdict
 from tests.support.clusters import LIST_OFFSETS, Clusters, FakeCluster, only, reasons
-from tests.support.logs import Log, Record, closed_up, log_of, numbered
+from tests.support.logs import CODECS, Log, Record, closed_up, log_of, numbered
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from kcompare.model import Report
 
@@ -136,3 +141,93 @@ def faulty_side(clusters: Clusters, side: str) -> FakeCluster:
     clusters.right.create([log_of(RECORDS)])
     cluster: FakeCluster = getattr(clusters, side)
     return cluster
+
+
+def two(clusters: Clusters, side: str, odd: Log, sound: Log) -> Report:
+    return clusters.compare(*(([odd], [sound]) if side == "left" else ([sound], [odd])))
+
+
+@pytest.mark.parametrize("codec", CODECS)
+@pytest.mark.parametrize("junk", [b"\x00", b"\xff" * 500], ids=["a zero", "much"])
+@pytest.mark.parametrize("at", [0, 20])
+def test_junk_is_seen_in_any_batch_of_any_codec(
+    clusters: Clusters, side: str, at: int, junk: bytes, codec: str
+) -> None:
+    (frame,) = log_of(RECORDS[at : at + 10], codecs=[codec]).frames
+    odd = Log().write(RECORDS[:at]).append(resealed(frame + junk), at + 10).write(RECORDS[at + 10 :])
+    report = two(clusters, side, odd, log_of(RECORDS))
+    assert report.verdict is Verdict.INCONCLUSIVE
+    assert "corrupt_batch" in reasons(report)
+
+
+def message(offset: int, timestamp: int, value: bytes, attributes: int = 0) -> bytes:
+    """A message of format v1."""
+    body = struct.pack(">bbqii", 1, attributes, timestamp, -1, len(value)) + value
+    whole = struct.pack(">I", zlib.crc32(body)) + body
+    return struct.pack(">qi", offset, len(whole)) + whole
+
+
+def wrapper(first: int, values: Sequence[bytes]) -> bytes:
+    """A compressed message of format v1 with messages inside, whose offsets count from the first one."""
+    inner = b"".join(message(index, 1000 + first + index, value) for index, value in enumerate(values))
+    return message(first + len(values) - 1, 1000, gzip.compress(inner), 1)
+
+
+@pytest.mark.parametrize("overlap", [False, True])
+def test_old_wrappers_that_overlap_are_seen(clusters: Clusters, *, overlap: bool) -> None:
+    values = [b"v%d" % index for index in range(20)]
+    clusters.left.create([Log()])
+    clusters.right.create([log_of([Record(index, 1000 + index, None, value) for index, value in enumerate(values)])])
+    second = wrapper(5, [b"OTHER"] * 5 + values[10:15]) if overlap else wrapper(10, values[10:15])
+    blob = wrapper(0, values[:10]) + second + wrapper(15, values[15:])
+    clusters.left.store.append_unchecked(topic="t", partition=0, data=blob, next_offset=20)
+    report = clusters.run()
+    assert report.verdict is (Verdict.INCONCLUSIVE if overlap else Verdict.EQUAL)
+    assert reasons(report) == ({"corrupt_batch"} if overlap else set())
+
+
+@pytest.mark.parametrize("committed", [True, False])
+def test_a_marker_explains_its_own_offset_only(clusters: Clusters, side: str, *, committed: bool) -> None:
+    marker = bytearray(_native.encode_marker(offset=30, timestamp=5, producer_id=9, committed=committed))
+    marker[23:27] = struct.pack(">i", 999)
+    report = two(clusters, side, log_of(RECORDS).append(resealed(marker), 1030), log_of(RECORDS))
+    assert report.verdict is Verdict.INCONCLUSIVE
+    assert reasons(report) == {"unexplained_gap"}
+    gaps = getattr(only(report), side).gap_offsets
+    assert (gaps.control, gaps.unexplained) == (1, 999)
+
+
+@contextmanager
+def little_memory(more: int = 2 << 30) -> Iterator[None]:
+    """Lets this process take so many bytes more and no others: a plan without a bound fails at once."""
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + more, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("far", [1 << 40, 1 << 52])
+def test_a_hole_up_to_a_far_offset_costs_neither_time_nor_memory(clusters: Clusters, side: str, far: int) -> None:
+    odd = Log().write(RECORDS[:10]).skip_to(far).write(closed_up(RECORDS[10:], far))
+    with little_memory():
+        report = two(clusters, side, odd, log_of(RECORDS))
+    assert report.verdict is Verdict.INCONCLUSIVE
+    assert reasons(report) == {"unexplained_gap"}
+    assert report.run.seconds < 15
+    assert only(report).compared_records == len(RECORDS)
+
+
+@pytest.mark.parametrize("empty", [False, True])
+def test_a_partition_without_an_end_on_both_sides_is_not_empty(clusters: Clusters, *, empty: bool) -> None:
+    clusters.left.create([log_of(RECORDS), Log() if empty else log_of(OTHERS)])
+    clusters.right.create([log_of(RECORDS), log_of(numbered(500))])
+    for cluster in (clusters.left, clusters.right):
+        cluster.fault("lie_high_watermark", api=LIST_OFFSETS, number=-1, partition=1)
+    report = clusters.run(allow_empty=True)
+    assert report.verdict is Verdict.INCONCLUSIVE
+    assert report.exit_code == 5
+    assert reasons(report) == {"partition_unavailable"}
