@@ -33,6 +33,13 @@ class IsolationLevel(StrEnum):
     READ_UNCOMMITTED = "read_uncommitted"
 
 
+class DataPath(StrEnum):
+    """What reads a cluster: our own client, or librdkafka for what that cannot authenticate to."""
+
+    NATIVE = "native"
+    CONSUMER = "consumer"
+
+
 class Mode(StrEnum):
     """What must hold between the two logs."""
 
@@ -328,6 +335,8 @@ class ViewReport:
     kind: str
     cluster_id: str | None = None
     topic_id: str | None = None
+    data_path: DataPath = DataPath.NATIVE
+    data_path_reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ from kcompare.model import (
     ViewReport,
 )
 from kcompare.settings.cluster import ClusterSettings
-from kcompare.sources.kafka import KafkaSource
+from kcompare.sources.opening import open_cluster
 from kcompare.verdict import combined_verdict, exit_code
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ def _run(request: CompareRequest, board: ProgressBoard, cancel: _native.CancelTo
     for side in SIDES:
         view = request.view(side)
         try:
-            source = KafkaSource(view, _settings(request), cancel)
+            source = open_cluster(view.bootstrap, _settings(request), cancel).source(view)
             identities[side] = source.identity()
             sources[side] = source
         except SourceError as error:

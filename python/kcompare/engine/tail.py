@@ -18,11 +18,10 @@ from kcompare.model import (
     TailView,
 )
 from kcompare.settings.cluster import ClusterSettings
-from kcompare.sources.kafka import KafkaSource
+from kcompare.sources.opening import open_cluster
 
 if TYPE_CHECKING:
     from kcompare.model import PartitionBounds, TailRecord, View
-    from kcompare.sources.base import Source
 
 WORKERS = 8
 BUDGET_BYTES = 64 << 20
@@ -95,7 +94,7 @@ class _Tail:
     def __init__(self, request: TailRequest, view: View, cancel: _native.CancelToken) -> None:
         settings = ClusterSettings(stall_timeout_ms=round(request.stall_timeout_s * 1000))
         self._request = request
-        self._source: Source = KafkaSource(view, settings, cancel)
+        self._source = open_cluster(view.bootstrap, settings, cancel).source(view)
         self._view = view
         self._cancel = cancel
         self._budget = _native.MemoryBudget(total_bytes=BUDGET_BYTES, workers=WORKERS)

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from kcompare._native import CancelToken, MemoryBudget, Progress
-    from kcompare.model import IsolationLevel, OffsetRange, PartitionBounds, Slice, TailRecord, View
+    from kcompare.model import DataPath, IsolationLevel, OffsetRange, PartitionBounds, Slice, TailRecord, View
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,4 +153,22 @@ class Source(Protocol):
 
     def epoch_ends(self, epochs: Sequence[tuple[int, int]]) -> dict[int, tuple[int, int]]:
         """For ``(partition, leader epoch)``: the largest epoch not above it in the log by now, and where that ends."""
+        ...
+
+
+class Cluster(Protocol):
+    """A place that holds topics. Safe to use from several threads; its sources share its connections."""
+
+    data_path: DataPath
+
+    def topics(self) -> tuple[str, ...]:
+        """Names of the topics that the cluster shows us, ascending, without its internal ones.
+
+        Raises:
+            SourceError: the cluster could not be asked.
+        """
+        ...
+
+    def source(self, view: View) -> Source:
+        """One topic of the cluster; asks nothing yet."""
         ...

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from kcompare import _native
 from kcompare.errors import RefusedError, SourceError, TopicNotFoundError, UnreachableError
-from kcompare.model import OffsetRange, PartitionBounds, Reason, TailRecord
+from kcompare.model import DataPath, OffsetRange, PartitionBounds, Reason, TailRecord
 from kcompare.sources.base import Identity, PartitionProblem, Rows, SliceDigest, Unread
 
 if TYPE_CHECKING:
@@ -17,26 +17,28 @@ if TYPE_CHECKING:
     from kcompare.settings.cluster import ClusterSettings
 
 NO_TOPIC_ID = bytes(16)
+INTERNAL_TOPICS = frozenset({"__consumer_offsets", "__transaction_state", "__share_group_state", "__cluster_metadata"})
+"""Topics that brokers keep for themselves: never the same on two clusters, and not what a pattern asks about."""
+
 _UNKNOWN_TOPIC_OR_PARTITION = 3
 _INVALID_TOPIC = 17
 _REFUSALS = {29, 30, 31, 58}
 """TOPIC_, GROUP_, CLUSTER_AUTHORIZATION_FAILED and SASL_AUTHENTICATION_FAILED."""
 
 
-class KafkaSource:
-    """One topic of one cluster. The topic id is pinned by the first :meth:`identity` and every read is by that id."""
+class KafkaCluster:
+    """A cluster that the native client is connected to."""
 
-    def __init__(self, view: View, settings: ClusterSettings, cancel: CancelToken) -> None:
+    data_path = DataPath.NATIVE
+
+    def __init__(self, bootstrap: Sequence[tuple[str, int]], settings: ClusterSettings, cancel: CancelToken) -> None:
         """Connects to one of the bootstrap servers.
 
         Raises:
             SourceError: none of them answers as Kafka does, or it refuses us.
         """
-        self.view = view
-        self._topic_id = NO_TOPIC_ID
-        self._pinned = False
-        self._cluster = _native.Cluster(
-            bootstrap=list(view.bootstrap),
+        self._native = _native.Cluster(
+            bootstrap=list(bootstrap),
             client_id=settings.client_id,
             rack_id=settings.rack_id,
             connect_timeout_ms=settings.connect_timeout_ms,
@@ -44,6 +46,25 @@ class KafkaSource:
             stall_timeout_ms=settings.stall_timeout_ms,
             cancel=cancel,
         )
+
+    def topics(self) -> tuple[str, ...]:
+        """See :class:`kcompare.sources.base.Cluster`."""
+        found = self._native.metadata(topics=None)
+        return tuple(sorted(topic.name for topic in found.topics if topic.name not in INTERNAL_TOPICS))
+
+    def source(self, view: View) -> KafkaSource:
+        """See :class:`kcompare.sources.base.Cluster`."""
+        return KafkaSource(view, self._native)
+
+
+class KafkaSource:
+    """One topic of one cluster. The topic id is pinned by the first :meth:`identity` and every read is by that id."""
+
+    def __init__(self, view: View, cluster: _native.Cluster) -> None:
+        self.view = view
+        self._topic_id = NO_TOPIC_ID
+        self._pinned = False
+        self._cluster = cluster
 
     def _topic(self) -> tuple[str | None, frozenset[str], TopicMetadata]:
         metadata = self._cluster.metadata(topics=[self.view.topic])
