@@ -1,10 +1,10 @@
 //! Records become cells and anchors: every lane of every record, in one pass.
 
 use super::cells::{AnchorRow, CELL_OFFSETS, CellRow, Gap};
-use super::modular::{add, mul, reduce};
+use super::modular::{add, mul};
 use super::profile::Profile;
 use super::reader::RecordConsumer;
-use super::sequence::offset_run;
+use super::sequence::{GROUP, offset_run};
 use crate::records::RecordView;
 
 /// One record in 1024 is an anchor, on average.
@@ -28,6 +28,10 @@ pub struct CellBuilder<'p> {
     anchors: Vec<u8>,
     scratch: Vec<u8>,
     row: CellRow,
+    /// Records that are in no lane yet: content digests and timestamps of a group.
+    contents: [u128; GROUP],
+    timestamps: [i64; GROUP],
+    pending: usize,
     border: i64,
     position: i64,
     /// Offsets come in runs; `row.lanes.offsets` stands before the pending run.
@@ -53,6 +57,9 @@ impl<'p> CellBuilder<'p> {
             anchors: Vec::new(),
             scratch: Vec::new(),
             row: CellRow::default(),
+            contents: [0; GROUP],
+            timestamps: [0; GROUP],
+            pending: 0,
             border: start,
             position: start,
             run_first: 0,
@@ -80,7 +87,9 @@ impl<'p> CellBuilder<'p> {
         (self.cells, self.anchors)
     }
 
-    fn flush_run(&mut self) {
+    /// Brings every lane up to the position.
+    fn flush(&mut self) {
+        self.flush_group();
         if self.run_count != 0 {
             let (power, digest) = offset_run(self.profile.base(), self.run_first, self.run_count);
             self.row.lanes.offsets = add(mul(self.row.lanes.offsets, power), digest);
@@ -88,9 +97,28 @@ impl<'p> CellBuilder<'p> {
         }
     }
 
+    /// Brings the lanes that need every record up to the position.
+    #[inline]
+    fn flush_group(&mut self) {
+        let (contents, timestamps) = (&self.contents[..self.pending], &self.timestamps[..self.pending]);
+        let row = &mut self.row;
+        let (mut sum_content, mut sum_joint) = (row.lanes.sum_content, row.lanes.sum_joint);
+        let (mut earliest, mut latest) = (row.min_timestamp, row.max_timestamp);
+        for (content, timestamp) in contents.iter().zip(timestamps) {
+            sum_content = sum_content.wrapping_add(*content);
+            sum_joint = sum_joint.wrapping_add(self.profile.joint(*content, *timestamp));
+            earliest = earliest.min(*timestamp);
+            latest = latest.max(*timestamp);
+        }
+        (row.lanes.sum_content, row.lanes.sum_joint) = (sum_content, sum_joint);
+        (row.min_timestamp, row.max_timestamp) = (earliest, latest);
+        row.lanes.extend(contents, timestamps, self.profile.base());
+        self.pending = 0;
+    }
+
     /// Writes the row that ends at the position.
     fn close(&mut self) {
-        self.flush_run();
+        self.flush();
         self.row.stop = self.position;
         self.row.anchors = self.contexts.len() as u64;
         self.row.write(&mut self.cells);
@@ -126,7 +154,7 @@ impl<'p> CellBuilder<'p> {
             return;
         }
         self.contexts.push(context);
-        self.flush_run();
+        self.flush();
         AnchorRow { offset, context, lanes: self.row.lanes }.write(&mut self.anchors);
     }
 }
@@ -145,28 +173,25 @@ impl RecordConsumer for CellBuilder<'_> {
             self.open(record.offset);
         }
         let content = self.profile.content(record, &mut self.scratch);
-        let r = self.profile.base().r();
         let row = &mut self.row;
-        if row.lanes.count == 0 {
+        if row.first_offset < 0 {
             row.first_offset = record.offset;
             row.min_timestamp = record.timestamp;
             row.max_timestamp = record.timestamp;
         }
         row.last_offset = record.offset;
-        row.min_timestamp = row.min_timestamp.min(record.timestamp);
-        row.max_timestamp = row.max_timestamp.max(record.timestamp);
         row.bytes += record.body.len() as u64;
         if self.batch_is_new {
             self.batch_is_new = false;
             row.batches += 1;
             row.log_append_batches += u32::from(self.log_append_time);
         }
-        let lanes = &mut row.lanes;
-        lanes.count += 1;
-        lanes.content = add(mul(lanes.content, r), reduce(content));
-        lanes.timestamps = add(mul(lanes.timestamps, r), u128::from(record.timestamp as u64));
-        lanes.sum_content = lanes.sum_content.wrapping_add(content);
-        lanes.sum_joint = lanes.sum_joint.wrapping_add(self.profile.joint(content, record.timestamp));
+        if self.pending == GROUP {
+            self.flush_group();
+        }
+        self.contents[self.pending] = content;
+        self.timestamps[self.pending] = record.timestamp;
+        self.pending += 1;
         if self.run_count == 0 {
             self.run_first = record.offset;
         }
@@ -174,13 +199,13 @@ impl RecordConsumer for CellBuilder<'_> {
         self.position = record.offset + 1;
         self.records += 1;
         self.recent = [content as u64, self.recent[0], self.recent[1], self.recent[2]];
-        if self.row.lanes.count >= CONTEXT_RECORDS as u64 {
+        if self.row.lanes.count + self.pending as u64 >= CONTEXT_RECORDS as u64 {
             self.anchor(record.offset);
         }
     }
 
     fn gap(&mut self, stop: i64, gap: Gap) {
-        self.flush_run();
+        self.flush();
         while self.position < stop {
             if self.position == self.border {
                 self.close();

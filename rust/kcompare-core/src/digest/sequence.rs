@@ -4,12 +4,16 @@
 //! suffix is `D(whole) - D(prefix) * r^|suffix|`: prefix digests subtract, and the digest of any range between two
 //! checkpoints is free.
 
-use super::modular::{add, mul, reduce, sub};
+use super::modular::{Factor, Products, add, mul, reduce, sub};
 
-/// The base of the polynomials, with the powers `r^(2^k)` at hand.
+/// Records that [`Lanes::extend`] takes at once: the products of a group are added up before they are reduced.
+pub const GROUP: usize = 8;
+
+/// The base of the polynomials, with the powers `r^(2^k)` and the first few `r^k` at hand.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Base {
     powers: [u128; 64],
+    steps: [Factor; GROUP + 1],
 }
 
 impl Base {
@@ -24,7 +28,13 @@ impl Base {
             *slot = power;
             power = mul(power, power);
         }
-        Self { powers }
+        let mut steps = [Factor::default(); GROUP + 1];
+        let mut power = 1;
+        for step in &mut steps {
+            *step = Factor::new(power);
+            power = mul(power, powers[0]);
+        }
+        Self { powers, steps }
     }
 
     /// `r`.
@@ -70,6 +80,34 @@ pub struct Lanes {
 }
 
 impl Lanes {
+    /// Appends records to the two polynomials that need every record: content digests and timestamps, in order.
+    ///
+    /// The polynomials of the group are sums of independent products, `D * r^k + h_1 * r^(k-1) + ... + h_k`, where one
+    /// record after the other would wait for the reduction of the one before.
+    ///
+    /// # Panics
+    /// When the slices differ in length or are longer than [`GROUP`].
+    #[inline]
+    pub fn extend(&mut self, contents: &[u128], timestamps: &[i64], base: &Base) {
+        let count = contents.len();
+        assert!(count <= GROUP && count == timestamps.len(), "groups of {count} and {}", timestamps.len());
+        let powers = &base.steps[..count];
+        // One lane after the other: the sums of both do not fit the registers.
+        let mut products = Products::default();
+        products.add(self.content, &base.steps[count]);
+        for (content, power) in contents.iter().zip(powers.iter().rev()) {
+            products.add(*content, power);
+        }
+        self.content = products.reduced();
+        let mut products = Products::default();
+        products.add(self.timestamps, &base.steps[count]);
+        for (timestamp, power) in timestamps.iter().zip(powers.iter().rev()) {
+            products.add_small(*timestamp as u64, power);
+        }
+        self.timestamps = products.reduced();
+        self.count += count as u64;
+    }
+
     /// The lanes of `self` followed by `next`.
     #[must_use]
     pub fn concat(&self, next: &Self, base: &Base) -> Self {
@@ -164,6 +202,23 @@ mod tests {
             let whole = lanes(&values);
             prop_assert_eq!(front.concat(&back, &base()), whole);
             prop_assert_eq!(whole.after(&front, &base()), back);
+        }
+
+        #[test]
+        fn a_group_is_its_records_one_after_the_other(
+            before in any::<(u128, u128)>(),
+            values in prop::collection::vec(any::<(u128, i64)>(), 0..=GROUP),
+        ) {
+            let (contents, timestamps): (Vec<_>, Vec<_>) = values.iter().copied().unzip();
+            let mut found =
+                Lanes { content: reduce(before.0), timestamps: reduce(before.1), ..Lanes::default() };
+            let step = |digest, value| add(mul(digest, base().r()), reduce(value));
+            let content = contents.iter().fold(found.content, |digest, value| step(digest, *value));
+            let timestamp =
+                timestamps.iter().fold(found.timestamps, |digest, value| step(digest, u128::from(*value as u64)));
+            found.extend(&contents, &timestamps, &base());
+            prop_assert_eq!((found.content, found.timestamps), (content, timestamp));
+            prop_assert_eq!(found.count, values.len() as u64);
         }
 
         #[test]

@@ -43,6 +43,54 @@ pub(super) fn read_varlong(rest: &mut &[u8]) -> Option<i64> {
     }
 }
 
+/// Bytes of a record's front, or of one of its fields, in one register: the next byte is the lowest.
+///
+/// Nearly every length and delta takes one or two bytes; reading them out of a register needs one bounds check for all
+/// of them. `None` means a longer one, which is no fault: the caller starts again with [`read_varint`].
+#[derive(Clone, Copy)]
+pub(super) struct Word {
+    bits: u64,
+    taken: usize,
+}
+
+impl Word {
+    /// The first eight bytes, where there are that many.
+    #[inline]
+    pub(super) fn first(bytes: &[u8]) -> Option<Self> {
+        bytes.first_chunk().map(|chunk| Self { bits: u64::from_le_bytes(*chunk), taken: 0 })
+    }
+
+    /// How many bytes were taken; at most seven may be before the next varint.
+    #[inline]
+    pub(super) fn taken(self) -> usize {
+        self.taken
+    }
+
+    /// Passes over one byte.
+    #[inline]
+    pub(super) fn skip(&mut self) {
+        self.bits >>= 8;
+        self.taken += 1;
+    }
+
+    /// A minimal varint of one or two bytes.
+    #[inline]
+    pub(super) fn short(&mut self) -> Option<i32> {
+        let raw = self.bits as u32;
+        if raw & 0x80 == 0 {
+            self.skip();
+            return Some(unzigzag(raw & 0x7f));
+        }
+        // A second byte of 0 is not minimal, and one with its top bit is not the last.
+        if raw & 0x8000 != 0 || raw & 0x7f00 == 0 {
+            return None;
+        }
+        self.bits >>= 16;
+        self.taken += 2;
+        Some(unzigzag((raw & 0x7f) | (raw >> 1 & 0x3f80)))
+    }
+}
+
 /// The general case; `None` for a varint that is cut off, too long, or has bits beyond `bits`.
 #[inline(never)]
 fn read_long(rest: &mut &[u8], minimal: &mut bool, bits: u32) -> Option<u64> {
