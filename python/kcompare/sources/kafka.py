@@ -12,7 +12,15 @@ from kcompare.sources.base import Identity, PartitionProblem, Rows, SliceDigest,
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from kcompare._native import CancelToken, MemoryBudget, NativeBounds, Progress, SliceRead, TopicMetadata
+    from kcompare._native import (
+        CancelToken,
+        MemoryBudget,
+        NativeBounds,
+        Progress,
+        RateLimit,
+        SliceRead,
+        TopicMetadata,
+    )
     from kcompare.model import IsolationLevel, Slice, View
     from kcompare.settings.cluster import ClusterSettings
 
@@ -31,8 +39,14 @@ class KafkaCluster:
 
     data_path = DataPath.NATIVE
 
-    def __init__(self, bootstrap: Sequence[tuple[str, int]], settings: ClusterSettings, cancel: CancelToken) -> None:
-        """Connects to one of the bootstrap servers.
+    def __init__(
+        self,
+        bootstrap: Sequence[tuple[str, int]],
+        settings: ClusterSettings,
+        cancel: CancelToken,
+        rate: RateLimit | None = None,
+    ) -> None:
+        """Connects to one of the bootstrap servers. Every fetch of records keeps to ``rate``.
 
         Raises:
             SourceError: none of them answers as Kafka does, or it refuses us.
@@ -45,6 +59,7 @@ class KafkaCluster:
             request_timeout_ms=settings.request_timeout_ms,
             stall_timeout_ms=settings.stall_timeout_ms,
             cancel=cancel,
+            rate_limit=rate,
         )
 
     def topics(self) -> tuple[str, ...]:
