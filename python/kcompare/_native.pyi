@@ -71,6 +71,20 @@ class Progress:
     def offsets(self) -> int:
         """Offsets accounted for."""
 
+class NamePattern:
+    """A regular expression for whole topic names, matched in linear time.
+
+    Raises:
+        ValueError: the text is none; the message is one clause that says why.
+    """
+
+    def __init__(self, *, pattern: str) -> None: ...
+    @property
+    def group_count(self) -> int:
+        """Groups of the pattern."""
+    def groups(self, *, name: str) -> list[str | None] | None:
+        """The whole match and its groups; None where the pattern does not match the whole name."""
+
 class PartitionMetadata:
     """A partition as the cluster's metadata shows it."""
 

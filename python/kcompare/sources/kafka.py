@@ -139,6 +139,19 @@ class KafkaSource:
         )
         return good, bad
 
+    def offsets_at(self, timestamp_ms: int) -> dict[int, int | None]:
+        """See :class:`kcompare.sources.base.Source`."""
+        found: dict[int, int | None] = {}
+        for partition, offset, code, name in self._cluster.offsets_at(topic=self.view.topic, timestamp_ms=timestamp_ms):
+            if code in _REFUSALS:
+                raise RefusedError(
+                    f"{self.view.text} refused to tell offsets by time of partition {partition} with {name}; "
+                    "grant Describe on the topic"
+                )
+            if code == 0:
+                found[partition] = offset if offset >= 0 else None
+        return found
+
     def prepare(self, partition: int) -> None:
         """A Fetch names the aborted transactions of what it returns, so nothing has to be known before."""
 
