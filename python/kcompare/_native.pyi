@@ -38,6 +38,25 @@ class MemoryBudget:
     def large_limit(self) -> int:
         """The largest batch, stored or decompressed, that can be read, in bytes."""
 
+class RateLimit:
+    """So many bytes per second for everything that shares it: all threads, both sides, either data path.
+
+    A quarter of a second's bytes may be read at once after a pause. Waiting is first come, first served.
+
+    Raises:
+        ValueError: the rate is below one byte per second.
+    """
+
+    def __init__(self, *, bytes_per_second: int) -> None: ...
+    def take(self, *, bytes: int, cancel: CancelToken) -> None:  # noqa: A002 - a keyword; no body that it could mislead
+        """Block, without the GIL, until ``bytes`` may be read.
+
+        The native client does so by itself, before each fetch.
+
+        Raises:
+            kcompare.errors.InterruptedRunError: ``cancel`` was set meanwhile.
+        """
+
 class Progress:
     """Counters of one or several slices, updated while a call runs."""
 
@@ -51,6 +70,20 @@ class Progress:
     @property
     def offsets(self) -> int:
         """Offsets accounted for."""
+
+class NamePattern:
+    """A regular expression for whole topic names, matched in linear time.
+
+    Raises:
+        ValueError: the text is none; the message is one clause that says why.
+    """
+
+    def __init__(self, *, pattern: str) -> None: ...
+    @property
+    def group_count(self) -> int:
+        """Groups of the pattern."""
+    def groups(self, *, name: str) -> list[str | None] | None:
+        """The whole match and its groups; None where the pattern does not match the whole name."""
 
 class PartitionMetadata:
     """A partition as the cluster's metadata shows it."""
@@ -142,11 +175,21 @@ class Cluster:
         request_timeout_ms: int,
         stall_timeout_ms: int,
         cancel: CancelToken,
+        rate_limit: RateLimit | None = None,
     ) -> None: ...
     def metadata(self, *, topics: Sequence[str] | None) -> ClusterMetadata:
         """Metadata of the named topics, of all with None. Never creates a topic."""
     def bounds(self, *, topic: str) -> list[NativeBounds]:
         """Bounds of every partition, one entry each, by ListOffsets and a Fetch at the end."""
+    def offsets_at(self, *, topic: str, timestamp_ms: int) -> list[tuple[int, int, int, str]]:
+        """For every partition ``(partition, offset, error code, error name)``; the name is empty where there is none.
+
+        The offset is the first one whose timestamp is at least ``timestamp_ms``, milliseconds since 1970, and -1 where
+        no record is that young. Timestamps need not ascend: later records may be older.
+
+        Raises:
+            ValueError: ``timestamp_ms`` is negative.
+        """
     def topic_configs(self, *, topic: str) -> dict[str, str]:
         """The topic's configuration."""
     def epoch_ends(self, *, topic: str, epochs: Sequence[tuple[int, int]]) -> list[tuple[int, int, int]]:

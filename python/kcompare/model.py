@@ -262,6 +262,7 @@ class Finding:
     """One thing found in one partition.
 
     Attributes:
+        partition: None where it is about a topic.
         left: offsets on the left side, None where that side has none.
         right: offsets on the right side, likewise.
         records: how many records it is about, counted, never subtracted.
@@ -273,7 +274,7 @@ class Finding:
 
     kind: FindingKind
     effect: Effect
-    partition: int
+    partition: int | None
     left: OffsetRange | None = None
     right: OffsetRange | None = None
     records: int = 0
@@ -318,13 +319,17 @@ class PartitionReport:
 
 @dataclass(frozen=True, slots=True)
 class TopicReport:
-    """What was found in one pair of topics."""
+    """What was found in one pair of topics; ``findings`` are about the topics as a whole."""
 
     left: str
     right: str
     verdict: Verdict
     partitions: tuple[PartitionReport, ...]
     findings: tuple[Finding, ...] = ()
+    mode: Mode = Mode.AUTO
+    mode_reason: str = ""
+    left_topic_id: str | None = None
+    right_topic_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -353,6 +358,10 @@ class OptionsReport:
     allow_tail: str | None = None
     allow_gaps: bool = False
     allow_empty: bool = False
+    left_range: str | None = None
+    right_range: str | None = None
+    topics: str | None = None
+    map: tuple[str, ...] = ()
     data_path: str = "native"
 
 
@@ -382,7 +391,11 @@ class Totals:
 
 @dataclass(frozen=True, slots=True)
 class RunInfo:
-    """Everything that may differ between two runs over the same data. Times are UTC, ISO 8601."""
+    """Everything that may differ between two runs over the same data. Times are UTC, ISO 8601.
+
+    Attributes:
+        planning_seconds: from the start until bounds of all topics were pinned.
+    """
 
     started: str
     seconds: float
@@ -390,6 +403,7 @@ class RunInfo:
     peak_rss_bytes: int
     version: str
     workers: int = 0
+    planning_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

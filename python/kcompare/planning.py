@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kcompare.model import SIDES, OffsetRange, PartitionBounds, Side, Slice
+from kcompare.settings.ranges import OffsetEdge, TimeEdge
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from kcompare.settings.ranges import Edge, LogRange
 
 CELL_OFFSETS = 65_536
 """Offsets in a cell; the native module has the same number, which a test compares."""
@@ -25,7 +31,7 @@ class PartitionPlan:
     """What will be read of one partition; None for a side that lacks it or has no bounds.
 
     Attributes:
-        left: planned offsets on the left, from log start to high watermark.
+        left: planned offsets on the left: from log start to high watermark, or the part of that which is wanted.
         right: planned offsets on the right.
     """
 
@@ -40,15 +46,10 @@ class PartitionPlan:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Everything that will be read, pinned once. Slices are in the order in which they should be started."""
+    """Everything that will be read of a pair of topics, pinned once; slices in the order in which to start them."""
 
     partitions: tuple[PartitionPlan, ...]
     slices: tuple[Slice, ...]
-
-    @property
-    def offsets(self) -> int:
-        """Offsets of all slices."""
-        return sum(len(piece.range) for piece in self.slices)
 
     def to_dict(self) -> dict[str, Any]:
         """The plan as plain values, for a file or another process."""
@@ -78,23 +79,88 @@ class Plan:
         )
 
 
-def plan(
-    left: dict[int, PartitionBounds],
-    right: dict[int, PartitionBounds],
-    partitions: tuple[int, ...],
-) -> Plan:
+def whole(bounds: PartitionBounds) -> OffsetRange:
+    """All of a partition: from its log start to its high watermark."""
+    return OffsetRange(bounds.log_start_offset, max(bounds.log_start_offset, bounds.high_watermark))
+
+
+def limited(
+    bounds: PartitionBounds, wanted: LogRange, times: Mapping[int, int | None]
+) -> tuple[OffsetRange, tuple[str, ...]]:
+    """The part of a partition that is wanted and there, and a sentence for each edge at which something is not there.
+
+    Args:
+        bounds: as pinned; the last offsets are counted from this high watermark, whatever is written later.
+        wanted: what was asked for.
+        times: offset of the first record at or past each time of the range, None where there is none yet.
+    """
+    held = whole(bounds)
+    if wanted.last is not None:
+        cut = f"the log holds only {len(held)} offsets of the last {wanted.last} that {wanted.text} asks for"
+        start = max(held.start, held.stop - wanted.last)
+        return OffsetRange(start, held.stop), () if len(held) >= wanted.last else (cut,)
+    (start, start_cut), (stop, stop_cut) = _start(held, wanted.start, times), _stop(held, wanted.stop, times)
+    start = min(max(start, held.start), held.stop)
+    return OffsetRange(start, min(max(stop, start), held.stop)), tuple(cut for cut in (start_cut, stop_cut) if cut)
+
+
+def _start(held: OffsetRange, wanted: Edge | None, times: Mapping[int, int | None]) -> tuple[int, str]:
+    """Where a range starts, and what of it is not there."""
+    match wanted:
+        case OffsetEdge(offset):
+            if offset > held.stop:
+                return offset, f"the log ends at offset {held.stop}, before the range starts"
+            cut = f"the log starts at offset {held.start}, so [{offset}, {held.start}) is not there"
+            return offset, cut if offset < held.start else ""
+        case TimeEdge(time_ms):
+            found = times[time_ms]
+            if found is None:
+                return held.stop, ""
+            cut = (
+                f"the first record since {wanted.text} is where the log starts, at offset {held.start}: "
+                "earlier ones of the range may be gone"
+            )
+            return found, cut if found <= held.start and held.start > 0 else ""
+        case None:
+            return held.start, ""
+
+
+def _stop(held: OffsetRange, wanted: Edge | None, times: Mapping[int, int | None]) -> tuple[int, str]:
+    """Where a range stops, and what of it is not there."""
+    match wanted:
+        case OffsetEdge(offset):
+            if offset < held.start:
+                return offset, f"the log starts at offset {held.start}, behind the range's stop"
+            cut = f"the log ends at offset {held.stop}, so [{held.stop}, {offset}) is not there"
+            return offset, cut if offset > held.stop else ""
+        case TimeEdge(time_ms):
+            found = times[time_ms]
+            if found is not None:
+                return found, ""
+            return held.stop, (
+                f"no record is as young as {wanted.text}, so the range stops where the log ended, at offset {held.stop}"
+            )
+        case None:
+            return held.stop, ""
+
+
+def partition_plans(
+    left: Mapping[int, OffsetRange], right: Mapping[int, OffsetRange], partitions: Iterable[int]
+) -> tuple[PartitionPlan, ...]:
+    """What will be read of each partition, by what is planned on either side."""
+    return tuple(PartitionPlan(partition, left.get(partition), right.get(partition)) for partition in partitions)
+
+
+def slices_of(planned: Iterable[PartitionPlan]) -> tuple[Slice, ...]:
     """Cuts every partition of both sides into slices.
 
-    Digests are kept at the pinned bounds of either side, because the ends of a range that both sides have seldom
+    Digests are kept at the planned edges of either side, because the ends of a range that both sides have seldom
     fall on a cell border. Sides and partitions take turns, and each starts at its oldest offset, where retention
     strikes first.
     """
-    planned = tuple(
-        PartitionPlan(partition, _planned(left.get(partition)), _planned(right.get(partition)))
-        for partition in partitions
-    )
+    planned = tuple(planned)
     total = sum(len(found) for one in planned for found in (one.left, one.right) if found is not None)
-    # Whole cells, so that a slice never splits one but at a pinned bound.
+    # Whole cells, so that a slice never splits one but at a planned edge.
     cells = max(1, min(SLICE_CELLS, total // CELL_OFFSETS // MIN_SLICES))
     queues: list[list[Slice]] = []
     for one in planned:
@@ -107,13 +173,7 @@ def plan(
             for side in SIDES
             if (found := one.side(side))
         )
-    return Plan(planned, tuple(_in_turn(queues)))
-
-
-def _planned(bounds: PartitionBounds | None) -> OffsetRange | None:
-    if bounds is None:
-        return None
-    return OffsetRange(bounds.log_start_offset, max(bounds.log_start_offset, bounds.high_watermark))
+    return tuple(_in_turn(queues))
 
 
 def _slices(side: Side, partition: int, planned: OffsetRange, pins: set[int], size: int) -> list[Slice]:

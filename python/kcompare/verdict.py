@@ -58,7 +58,8 @@ def combined_verdict(
 ) -> Verdict:
     """The verdict of a topic over its partitions, or of a run over its topics.
 
-    Where no record was compared nothing was shown, unless the user said that it may be so.
+    Where no record was compared nothing was shown, unless the user said that it may be so. Without any partition, or
+    any topic, there is nothing that could be equal, whatever the user said.
     """
     all_verdicts = set(verdicts)
     effects = {finding.effect for finding in findings}
@@ -66,7 +67,7 @@ def combined_verdict(
         return Verdict.DIFFERENT
     if Verdict.INCONCLUSIVE in all_verdicts or Effect.UNVERIFIED in effects:
         return Verdict.INCONCLUSIVE
-    if compared_records == 0 and not allow_empty:
+    if not all_verdicts or (compared_records == 0 and not allow_empty):
         return Verdict.INCONCLUSIVE
     return Verdict.EQUAL
 

@@ -11,6 +11,7 @@ from kcompare import _native
 from kcompare.engine.compare import CompareRequest, compare
 from kcompare.engine.progress import ProgressBoard
 from kcompare.model import Effect, Verdict, View
+from kcompare.settings.cluster import ClusterSettings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -107,7 +108,11 @@ class Clusters:
 
 def run(left: View, right: View, *, hang_s: float = HANG_S, **options: Any) -> Report:
     """Compares two views and holds the report to everything that is true of every report."""
-    defaults: dict[str, Any] = {"stall_timeout_s": STALL_S, "request_timeout_s": STALL_S, "settle_s": 0.2}
+    settings = ClusterSettings(
+        stall_timeout_ms=round(1000 * options.pop("stall_timeout_s", STALL_S)),
+        request_timeout_ms=round(1000 * options.pop("request_timeout_s", STALL_S)),
+    )
+    defaults: dict[str, Any] = {"settle_s": 0.2, "left_settings": settings, "right_settings": settings}
     started = time.monotonic()
     report = compare(CompareRequest(left, right, **{**defaults, **options}), board=ProgressBoard())
     seconds = time.monotonic() - started
@@ -175,6 +180,16 @@ def check_report(report: Report) -> None:
     assert report.verdict is not None
     assert report.exit_code in allowed_codes[report.verdict]
     verdicts = {found.verdict for found in partitions(report)}
+    for topic in report.topics:
+        effects = {finding.effect for finding in topic.findings}
+        of_partitions = {found.verdict for found in topic.partitions}
+        verdicts.add(topic.verdict)
+        assert (topic.verdict is Verdict.DIFFERENT) == (
+            Effect.DIFFERENCE in effects or Verdict.DIFFERENT in of_partitions
+        )
+        if topic.verdict is Verdict.EQUAL:
+            assert of_partitions == {Verdict.EQUAL}
+            assert Effect.UNVERIFIED not in effects
     if report.verdict is Verdict.EQUAL:
         assert verdicts == {Verdict.EQUAL}
     assert (report.verdict is Verdict.DIFFERENT) == (Verdict.DIFFERENT in verdicts)

@@ -15,13 +15,17 @@ import pytest
 
 from kcompare.cli.main import run
 from kcompare.model import IsolationLevel, Mode, Report, TailReport
+from kcompare.settings.cluster import ClusterSettings
 from tests.unit.report_samples import REPORTS, TAILS
+
+DEFAULT_SETTINGS = ClusterSettings()
 
 
 @dataclass(frozen=True)
 class CompareRequest:
     left: Any
     right: Any
+    topics: Any = None
     mode: Any = Mode.AUTO
     fields: Any = None
     left_isolation: Any = IsolationLevel.READ_COMMITTED
@@ -33,11 +37,14 @@ class CompareRequest:
     allow_empty: bool = False
     allow_same: bool = False
     partitions: Any = None
+    left_range: Any = None
+    right_range: Any = None
     workers: Any = None
     budget_bytes: int = 64 << 20
+    rate_limit_bytes: Any = None
     max_findings: int = 100
-    stall_timeout_s: float = 60
-    request_timeout_s: float = 30
+    left_settings: Any = DEFAULT_SETTINGS
+    right_settings: Any = DEFAULT_SETTINGS
 
 
 @dataclass(frozen=True)
@@ -66,6 +73,8 @@ class ProgressSnapshot:
     planned_offsets: int = 0
     seconds: float = 0.0
     partitions: tuple[PartitionProgress, ...] = ()
+    topics: int = 1
+    topics_done: int = 0
 
 
 class ProgressBoard:

@@ -23,6 +23,8 @@ from kcompare.model import IsolationLevel, Mode, RecordField, Report
 from kcompare.report.schemas import load
 from kcompare.report.text import report_text
 from kcompare.settings.allowances import parse_allowance
+from kcompare.settings.cluster import ClusterSettings
+from kcompare.settings.ranges import parse_range
 from tests.unit.cli_fakes import CompareRequest, FakeEngine, install
 from tests.unit.report_samples import REPORTS, equal_with_tail
 
@@ -76,8 +78,14 @@ def test_without_options_the_request_has_the_engines_defaults(engine: FakeEngine
         ("--workers 7", "workers", 7),
         ("--budget 128MiB", "budget_bytes", 128 << 20),
         ("--max-findings 5", "max_findings", 5),
-        ("--stall-timeout 2m", "stall_timeout_s", 120.0),
-        ("--request-timeout 5s", "request_timeout_s", 5.0),
+        ("--left-range 5:10", "left_range", parse_range("5:10")),
+        ("--right-range=-7", "right_range", parse_range("-7")),
+        ("--left-range -7", "left_range", parse_range("-7")),
+        ("--rate-limit 200MB/s", "rate_limit_bytes", 200_000_000),
+        ("--stall-timeout 2m", "left_settings", ClusterSettings(stall_timeout_ms=120_000)),
+        ("--stall-timeout 2m", "right_settings", ClusterSettings(stall_timeout_ms=120_000)),
+        ("--request-timeout 5s", "left_settings", ClusterSettings(request_timeout_ms=5_000)),
+        ("--request-timeout 5s", "right_settings", ClusterSettings(request_timeout_ms=5_000)),
     ],
 )
 def test_every_option_reaches_the_request(engine: FakeEngine, arguments: str, name: str, value: Any) -> None:
@@ -124,7 +132,18 @@ USAGE = [
     ("", "missing argument 'LEFT'"),
     ("kafka://a:1/t", "missing argument 'RIGHT'"),
     ("kafka://a:1/t kafka://b:2/t kafka://c:3/t", "unexpected extra argument"),
-    ("kafka://a:1/ kafka://b:2/t", "LEFT: view 'kafka://a:1/' names no topic"),
+    ("kafka://a:1/ kafka://b:2/t", "view 'kafka://a:1/' names no topic and view 'kafka://b:2/t' names one"),
+    ("kafka://a:1/ kafka://b:2/", "view 'kafka://a:1/' names no topic"),
+    ("kafka://a:1/ kafka://b:2/ --expect-topics 3", "view 'kafka://a:1/' names no topic"),
+    ("kafka://a:1/t kafka://b:2/t --topics t", "view 'kafka://a:1/t' names one already"),
+    ("kafka://a:1/t kafka://b:2/t --map a=b", "view 'kafka://a:1/t' names one already"),
+    ("kafka://a:1/t kafka://b:2/t --expect-topics 2", "--expect-topics 2: the two views name 1 pair"),
+    ("kafka://a:1/ kafka://b:2/ --topics (", "--topics: pattern '(' is no regular expression (unclosed group)"),
+    ("kafka://a:1/ kafka://b:2/ --map (=b", "--map: pattern '(' is no regular expression"),
+    ("kafka://a:1/ kafka://b:2/ --map a", "--map: map 'a' has no pattern and replacement"),
+    ("kafka://a:1/t kafka://b:2/t --left-range 5", "--left-range: range '5' is no range"),
+    ("kafka://a:1/t kafka://b:2/t --right-range 9:3", "--right-range: range '9:3' ends where it starts"),
+    ("kafka://a:1/t kafka://b:2/t --rate-limit 5MB", "--rate-limit: rate '5MB' does not end in '/s'"),
     ("kafka://a:1/t prod/t", "RIGHT: view 'prod/t' has no address"),
     ("kafka://a:1/t kafka://b:2/t --allow-tial right", "no such option: --allow-tial"),
     ("kafka://a:1/t kafka://b:2/t --allow-tail source", "--allow-tail: allowance 'source'"),

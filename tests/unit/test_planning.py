@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 
 from kcompare import _native
 from kcompare.model import SIDES, OffsetRange, PartitionBounds, Side, Slice
-from kcompare.planning import CELL_OFFSETS, MIN_SLICES, SLICE_CELLS, Plan, plan
+from kcompare.planning import (
+    CELL_OFFSETS,
+    MIN_SLICES,
+    SLICE_CELLS,
+    Plan,
+    partition_plans,
+    slices_of,
+    whole,
+)
 
 OFFSETS = st.one_of(
     st.integers(0, 200),
@@ -31,6 +39,12 @@ def bounds(draw: st.DrawFn, partition: int) -> PartitionBounds:
 def topics(draw: st.DrawFn) -> dict[int, PartitionBounds]:
     known = draw(st.sets(st.integers(0, 4)))
     return {partition: draw(bounds(partition)) for partition in known}
+
+
+def plan(left: dict[int, PartitionBounds], right: dict[int, PartitionBounds], partitions: tuple[int, ...]) -> Plan:
+    ranges = [{number: whole(found) for number, found in side.items()} for side in (left, right)]
+    planned = partition_plans(ranges[0], ranges[1], partitions)
+    return Plan(planned, slices_of(planned))
 
 
 def of(planned: Plan, side: Side, partition: int) -> list[Slice]:
@@ -98,19 +112,19 @@ def test_a_plan_follows_from_its_bounds(left: dict[int, PartitionBounds], right:
     assert plan(left, right, tuple(range(5))) == plan(dict(reversed(left.items())), right, tuple(range(5)))
 
 
-def whole(offsets: int) -> dict[int, PartitionBounds]:
+def log(offsets: int) -> dict[int, PartitionBounds]:
     return {0: PartitionBounds(0, 0, offsets, offsets)}
 
 
 def test_a_long_log_has_full_slices() -> None:
     full = SLICE_CELLS * CELL_OFFSETS
-    planned = plan(whole(20 * full), whole(20 * full), (0,))
+    planned = plan(log(20 * full), log(20 * full), (0,))
     assert {len(piece.range) for piece in planned.slices} == {full}
     assert len(planned.slices) == 40
 
 
 def test_a_short_log_is_cut_for_several_workers() -> None:
-    planned = plan(whole(32 * CELL_OFFSETS), whole(32 * CELL_OFFSETS), (0,))
+    planned = plan(log(32 * CELL_OFFSETS), log(32 * CELL_OFFSETS), (0,))
     assert len(planned.slices) >= MIN_SLICES
 
 
@@ -124,8 +138,7 @@ def test_sides_and_partitions_take_turns_from_their_oldest_offsets() -> None:
 
 
 def test_a_partition_that_one_side_lacks_is_planned_and_not_read() -> None:
-    planned = plan(whole(100), {}, (0,))
+    planned = plan(log(100), {}, (0,))
     assert planned.partitions[0].left == OffsetRange(0, 100)
     assert planned.partitions[0].right is None
     assert planned.slices == ()
-    assert planned.offsets == 0

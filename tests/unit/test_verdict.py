@@ -87,12 +87,16 @@ def test_verdicts_are_combined_with_the_worst_first() -> None:
             assert verdict is Verdict.DIFFERENT
         elif Verdict.INCONCLUSIVE in subset or Effect.UNVERIFIED in extra or not (compared or allow_empty):
             assert verdict is Verdict.INCONCLUSIVE
+        elif not subset:
+            # Of no partition, or no topic, nothing was shown, whatever may be empty.
+            assert verdict is Verdict.INCONCLUSIVE
         else:
             assert verdict is Verdict.EQUAL
 
 
 def test_nothing_at_all_is_not_equal() -> None:
     assert combined_verdict([], [], 0, allow_empty=False) is Verdict.INCONCLUSIVE
+    assert combined_verdict([], [], 0, allow_empty=True) is Verdict.INCONCLUSIVE
 
 
 @pytest.mark.parametrize("verdict", list(Verdict))

@@ -9,16 +9,19 @@ import typer
 from kcompare.cli import options
 from kcompare.cli.exports import Format
 from kcompare.cli.failures import checked, failed_report, guarded
-from kcompare.cli.options import bytes_of, optional_value_of, seconds_of, value_of
+from kcompare.cli.options import bytes_of, optional_value_of, seconds_of, selection_of, value_of
 from kcompare.cli.output import Output
 from kcompare.cli.progress import Progress
 from kcompare.cli.streams import is_terminal
 from kcompare.errors import KcompareError
 from kcompare.model import IsolationLevel, Mode, Report
 from kcompare.settings.allowances import parse_allowance
+from kcompare.settings.cluster import ClusterSettings
 from kcompare.settings.fields import parse_fields
 from kcompare.settings.partitions import parse_partitions
-from kcompare.settings.views import parse_view
+from kcompare.settings.quantities import parse_rate_bytes
+from kcompare.settings.ranges import parse_range
+from kcompare.settings.views import parse_cluster_view
 
 if TYPE_CHECKING:
     from kcompare.engine.compare import CompareRequest
@@ -41,8 +44,14 @@ def compare(  # noqa: PLR0913  (a parameter is an option of the command)
     allow_empty: options.AllowEmpty = False,
     allow_same: options.AllowSame = False,
     partitions: options.Partitions = None,
+    topics: options.Topics = None,
+    map_: options.Map = None,
+    expect_topics: options.ExpectTopics = None,
+    left_range: options.LeftRange = None,
+    right_range: options.RightRange = None,
     workers: options.Workers = None,
     budget: options.Budget = "64MiB",
+    rate_limit: options.RateLimit = None,
     max_findings: options.MaxFindings = 100,
     stall_timeout: options.StallTimeout = "60s",
     request_timeout: options.RequestTimeout = "30s",
@@ -51,7 +60,7 @@ def compare(  # noqa: PLR0913  (a parameter is an option of the command)
     quiet: options.Quiet = False,
     no_progress: options.NoProgress = False,
 ) -> int:
-    """Compare two logs: the verdict, what it covers, where they part, and what was found.
+    """Compare two logs, or many: the verdict, what it covers, where they part, and what was found.
 
     Exits with 0 for EQUAL, 1 for DIFFERENT, 3 for INCONCLUSIVE (4 where access was refused, 5 where a source
     was unreachable), 2 for a mistake on the command line, and 130 when interrupted.
@@ -59,13 +68,24 @@ def compare(  # noqa: PLR0913  (a parameter is an option of the command)
     started = time.time()
 
     def work() -> Report:
-        left_view, right_view = (value_of(side, text, parse_view) for side, text in (("LEFT", left), ("RIGHT", right)))
+        left_view, right_view = (
+            value_of(side, text, parse_cluster_view) for side, text in (("LEFT", left), ("RIGHT", right))
+        )
+        selection = selection_of(topics, map_, expect_topics)
+        from kcompare.settings.topics import check_views
+
+        check_views(left_view, right_view, selection)
         # A mistake in a view is told before the engine, which takes a while to import.
         from kcompare.engine.compare import CompareRequest
 
+        settings = ClusterSettings(
+            request_timeout_ms=round(1000 * seconds_of("--request-timeout", request_timeout)),
+            stall_timeout_ms=round(1000 * seconds_of("--stall-timeout", stall_timeout)),
+        )
         request = CompareRequest(
             left=left_view,
             right=right_view,
+            topics=selection,
             mode=mode,
             fields=value_of("--fields", fields, parse_fields),
             left_isolation=left_isolation or isolation,
@@ -77,11 +97,14 @@ def compare(  # noqa: PLR0913  (a parameter is an option of the command)
             allow_empty=allow_empty,
             allow_same=allow_same,
             partitions=optional_value_of("--partitions", partitions, parse_partitions),
+            left_range=optional_value_of("--left-range", left_range, parse_range),
+            right_range=optional_value_of("--right-range", right_range, parse_range),
             workers=workers,
             budget_bytes=bytes_of("--budget", budget),
+            rate_limit_bytes=optional_value_of("--rate-limit", rate_limit, parse_rate_bytes),
             max_findings=max_findings,
-            stall_timeout_s=seconds_of("--stall-timeout", stall_timeout),
-            request_timeout_s=seconds_of("--request-timeout", request_timeout),
+            left_settings=settings,
+            right_settings=settings,
         )
         return _run(request, drawn=not (quiet or no_progress))
 

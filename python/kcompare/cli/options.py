@@ -1,7 +1,7 @@
 """The options that commands share, with their help, and the values behind them."""
 
 from collections.abc import Callable
-from typing import Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -10,9 +10,17 @@ from kcompare.errors import UsageError
 from kcompare.model import IsolationLevel, Mode
 from kcompare.settings.quantities import parse_duration_ms, parse_size_bytes
 
+if TYPE_CHECKING:
+    from kcompare.settings.topics import TopicSelection
+
 Value = TypeVar("Value")
 
-Left = Annotated[str, typer.Argument(metavar="LEFT", help="The left view: kafka://HOST:PORT[,HOST:PORT...]/TOPIC.")]
+Left = Annotated[
+    str,
+    typer.Argument(
+        metavar="LEFT", help="The left view: kafka://HOST:PORT[,HOST:PORT...]/TOPIC, or without TOPIC for --topics."
+    ),
+]
 Right = Annotated[str, typer.Argument(metavar="RIGHT", help="The right view, likewise.")]
 Views = Annotated[
     list[str],
@@ -59,6 +67,39 @@ AllowGaps = Annotated[bool, typer.Option("--allow-gaps", help="Let offsets be mi
 AllowEmpty = Annotated[bool, typer.Option("--allow-empty", help="Let logs without a record be EQUAL.")]
 AllowSame = Annotated[bool, typer.Option("--allow-same", help="Let both views be the very same topic.")]
 Partitions = Annotated[str | None, typer.Option(metavar="LIST", help="Only these partitions, such as 0,3-5.")]
+Topics = Annotated[
+    str | None,
+    typer.Option(
+        metavar="REGEX",
+        help="Where both views end in '/': compare the left topics whose whole name matches.",
+    ),
+]
+Map = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--map",
+        metavar="REGEX=REPLACEMENT",
+        help=r"From left names to right names, such as '(.*)=src.\1'. Repeatable; the first one that matches counts.",
+    ),
+]
+ExpectTopics = Annotated[
+    int | None, typer.Option(metavar="N", min=1, help="Refuse to begin unless there are so many pairs of topics.")
+]
+LeftRange = Annotated[
+    str | None,
+    typer.Option(
+        metavar="START:STOP|-N",
+        help="The part of every left partition to compare: offsets or times (@2026-11-01T00:00:00Z), either may be "
+        "empty; -N for the last N offsets, not all of which need be records.",
+    ),
+]
+RightRange = Annotated[
+    str | None, typer.Option(metavar="START:STOP|-N", help="The part of every right partition, likewise.")
+]
+RateLimit = Annotated[
+    str | None,
+    typer.Option(metavar="SIZE/s", help="Read no more than this from both sides together, such as 200MB/s."),
+]
 Workers = Annotated[
     int | None,
     typer.Option(metavar="N", min=1, max=1024, help="Slices read at once; chosen by the machine where not given."),
@@ -128,3 +169,21 @@ def bytes_of(option: str, text: str) -> int:
     if not size:
         raise UsageError(f"{option}: a size of 0 holds nothing; write one such as 64MiB")
     return size
+
+
+def selection_of(topics: str | None, maps: list[str] | None, expected: int | None) -> "TopicSelection | None":
+    """The choice of topics that ``--topics``, ``--map`` and ``--expect-topics`` make; None without any of them.
+
+    Raises:
+        UsageError: a pattern that is none, or a map that is none.
+    """
+    if topics is None and not maps and expected is None:
+        return None
+    # Patterns are matched by the extension, which has to be loaded for them.
+    from kcompare.settings.topics import TopicPattern, TopicSelection, parse_map
+
+    return TopicSelection(
+        optional_value_of("--topics", topics, TopicPattern),
+        tuple(value_of("--map", text, parse_map) for text in maps or ()),
+        expected,
+    )

@@ -10,227 +10,182 @@ from typing import TYPE_CHECKING
 
 from kcompare import _native
 from kcompare.engine.interrupt import interruptible
-from kcompare.engine.pinned import Pinned, check_not_the_same, check_partitions, pin
-from kcompare.engine.run import TopicRun
-from kcompare.errors import (
-    InterruptedRunError,
-    KcompareError,
-    RefusedError,
-    SourceError,
-    UnreachableError,
-    UsageError,
-)
+from kcompare.engine.options import options_of
+from kcompare.engine.pairs import TopicPair, choose_pairs, notes_of
+from kcompare.engine.pinning import pin_topics
+from kcompare.engine.request import CompareRequest, check_request
+from kcompare.engine.run import run_topics
+from kcompare.engine.shared import Shared, workers_of
+from kcompare.errors import InterruptedRunError, KcompareError, SourceError, UsageError
 from kcompare.model import (
     SIDES,
     ErrorEntry,
-    IsolationLevel,
-    Mode,
     OptionsReport,
-    RecordField,
     Report,
     RunInfo,
     Side,
     TopicReport,
     Totals,
     Verdict,
-    View,
     ViewReport,
 )
-from kcompare.settings.cluster import ClusterSettings
 from kcompare.sources.opening import open_cluster
 from kcompare.verdict import combined_verdict, exit_code
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from kcompare.engine.pinning import PinnedTopic
     from kcompare.engine.progress import ProgressBoard
-    from kcompare.settings.allowances import Allowance
-    from kcompare.sources.base import Identity, Source
+    from kcompare.sources.base import Cluster, Identity
 
-DEFAULT_BUDGET_BYTES = 64 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class CompareRequest:
-    """What to compare and how; the defaults are those of the command line.
-
-    Attributes:
-        fields: fields that must agree; None is key, value, headers and, unless a broker wrote it, timestamp.
-        settle_s: how long an open transaction may hold the last stable offset back, in seconds.
-        workers: slices read at the same time; None is two a processor, at least two and at most eight.
-        budget_bytes: memory for everything in flight and decoded.
-    """
-
-    left: View
-    right: View
-    mode: Mode = Mode.AUTO
-    fields: tuple[RecordField, ...] | None = None
-    left_isolation: IsolationLevel = IsolationLevel.READ_COMMITTED
-    right_isolation: IsolationLevel = IsolationLevel.READ_COMMITTED
-    settle_s: float = 15.0
-    allow_head: Allowance | None = None
-    allow_tail: Allowance | None = None
-    allow_gaps: bool = False
-    allow_empty: bool = False
-    allow_same: bool = False
-    partitions: tuple[int, ...] | None = None
-    workers: int | None = None
-    budget_bytes: int = DEFAULT_BUDGET_BYTES
-    max_findings: int = 100
-    stall_timeout_s: float = 60.0
-    request_timeout_s: float = 30.0
-
-    def view(self, side: Side) -> View:
-        """The view of one side."""
-        return self.left if side is Side.LEFT else self.right
-
-    def isolation(self, side: Side) -> IsolationLevel:
-        """The isolation level of one side."""
-        return self.left_isolation if side is Side.LEFT else self.right_isolation
+__all__ = ["CompareRequest", "compare"]
 
 
 @dataclass
 class Outcome:
     """What a run has found so far; what is missing when it fails is what it did not reach."""
 
-    pinned: dict[Side, Pinned] = field(default_factory=dict)
-    options: OptionsReport | None = None
     topics: list[TopicReport] = field(default_factory=list)
-    errors: list[ErrorEntry] = field(default_factory=list)
+    cluster_ids: dict[Side, str | None] = field(default_factory=dict)
+    topic_ids: dict[Side, str | None] = field(default_factory=dict)
+    options: OptionsReport | None = None
     notes: list[str] = field(default_factory=list)
-    refused: bool = False
-    unreachable: bool = False
-    left_bytes: int = 0
-    right_bytes: int = 0
-    reading_s: float = 0.0
     workers: int = 0
-
-    def failed(self, error: KcompareError, view: View | None = None, side: Side | None = None) -> None:
-        """Keeps an error that ended the run, or one of its sides."""
-        self.refused = self.refused or isinstance(error, RefusedError)
-        self.unreachable = self.unreachable or isinstance(error, UnreachableError)
-        text, topic = (view.text, view.topic) if view else (None, None)
-        self.errors.append(ErrorEntry(error.code, str(error), fatal=True, side=side, view=text, topic=topic))
+    planning_s: float = 0.0
 
 
 def compare(request: CompareRequest, *, board: ProgressBoard) -> Report:
-    """Compares two topics.
+    """Compares two topics, or many pairs of them.
 
     Raises:
         UsageError: what was asked for cannot be done as asked; nothing was fetched.
     """
-    _check(request)
+    check_request(request)
     cancel = _native.CancelToken()
-    outcome = Outcome()
+    budget = _native.MemoryBudget(total_bytes=request.budget_bytes, workers=workers_of(request))
+    shared, outcome = Shared(request, cancel, board, budget), Outcome()
     started, clock = datetime.now(UTC), time.monotonic()
     try:
-        interruptible(lambda: _run(request, board, cancel, outcome), cancel)
+        interruptible(lambda: _run(shared, outcome, clock), cancel)
     except UsageError:
         raise
     except InterruptedRunError:
         cancel.cancel()
     except KcompareError as error:
-        outcome.failed(error)
-    return _report(request, outcome, cancel, started, time.monotonic() - clock)
+        shared.failed(error, fatal=True)
+    return _report(shared, outcome, started, time.monotonic() - clock)
 
 
-def _check(request: CompareRequest) -> None:
-    if request.mode in {Mode.LATEST, Mode.SET}:
-        raise UsageError(f"mode {request.mode.value!r} is not in this version; use --mode log")
-    if request.fields is not None:
-        missing = [
-            name for name in (RecordField.KEY, RecordField.VALUE, RecordField.HEADERS) if name not in request.fields
-        ]
-        if missing:
-            raise UsageError(
-                f"--fields without {', '.join(missing)} is not in this version; "
-                "name key, value and headers, with or without timestamp and offset"
-            )
+def _run(shared: Shared, outcome: Outcome, clock: float) -> None:
+    request, board = shared.request, shared.board
+    clusters = _open(shared)
+    if request.left.topic:
+        pairs = [TopicPair(request.left, request.right)]
+    elif len(clusters) == len(SIDES):
+        pairs = _chosen(shared, clusters, outcome)
+    else:
+        return
+    board.phase, board.topics = "planning", len(pairs)
+    topics = pin_topics(shared, pairs, clusters)
+    outcome.planning_s = time.monotonic() - clock
+    chosen = request.topics is not None and not request.left.topic
+    _keep_ids(topics, outcome, one=not chosen)
+    if not chosen:
+        # Of two topics that were named there is nothing to report but why they cannot be compared.
+        for error in topics[0].missing.values():
+            raise error
+    _keep_problems(shared, topics, fatal=not chosen)
+    runs = [run for topic in topics if (run := topic.run(shared)) is not None]
+    if chosen:
+        outcome.topics.extend(topic.report(shared) for topic in topics if len(topic.pinned) < len(SIDES))
+        board.topics_done = len(outcome.topics)
+    elif not runs:
+        return
+    outcome.options = options_of(request, [(run.mode, run.mode_reason) for run in runs])
+    outcome.workers = workers_of(request)
+    run_topics(shared, runs, outcome.workers, outcome.topics)
 
 
-def _settings(request: CompareRequest) -> ClusterSettings:
-    return ClusterSettings(
-        request_timeout_ms=round(request.request_timeout_s * 1000),
-        stall_timeout_ms=round(request.stall_timeout_s * 1000),
-    )
-
-
-def _run(request: CompareRequest, board: ProgressBoard, cancel: _native.CancelToken, outcome: Outcome) -> None:
-    sources: dict[Side, Source] = {}
-    identities: dict[Side, Identity] = {}
+def _open(shared: Shared) -> dict[Side, Cluster]:
+    """Both clusters, or those that could be reached; the others are noted."""
+    request = shared.request
+    limit = request.rate_limit_bytes
+    rate = None if limit is None else _native.RateLimit(bytes_per_second=limit)
+    clusters: dict[Side, Cluster] = {}
     for side in SIDES:
         view = request.view(side)
         try:
-            source = open_cluster(view.bootstrap, _settings(request), cancel).source(view)
-            identities[side] = source.identity()
-            sources[side] = source
+            clusters[side] = open_cluster(view.bootstrap, request.settings(side), shared.cancel, rate)
         except SourceError as error:
-            outcome.failed(error, view, side)
-    if len(sources) == len(SIDES) and not request.allow_same:
-        # Before the bounds, which take a Fetch: what cannot be done as asked fails before any.
-        check_not_the_same(sources, identities)
-    check_partitions(request.partitions, identities, {side: request.view(side) for side in SIDES})
-    for side, opened in sources.items():
+            shared.failed(error, side, view, fatal=True)
+    return clusters
+
+
+def _chosen(shared: Shared, clusters: Mapping[Side, Cluster], outcome: Outcome) -> list[TopicPair]:
+    """The pairs that the request chooses; none where a side does not list its topics."""
+    request = shared.request
+    assert request.topics is not None, "the request was checked"  # noqa: S101
+    names: dict[Side, tuple[str, ...]] = {}
+    for side, cluster in clusters.items():
         try:
-            outcome.pinned[side] = pin(opened, side, identities[side])
+            names[side] = cluster.topics()
         except SourceError as error:
-            outcome.failed(error, request.view(side), side)
-    if len(outcome.pinned) < len(SIDES):
-        # Both sides were asked, so that one report names everything that is wrong.
-        return
-    pinned = outcome.pinned
-    left, right = identities[Side.LEFT], identities[Side.RIGHT]
-    if left.cluster_id and left.cluster_id == right.cluster_id and left.topic_id == right.topic_id:
+            shared.failed(error, side, request.view(side), fatal=True)
+    if len(names) < len(SIDES):
+        return []
+    outcome.notes.extend(notes_of(request.topics))
+    return choose_pairs(request.topics, {side: request.view(side) for side in SIDES}, names)
+
+
+def _keep_ids(topics: Sequence[PinnedTopic], outcome: Outcome, *, one: bool) -> None:
+    """What the report says of each side, and whether a pair is a restored snapshot and its original."""
+    for topic in topics:
+        for side, identity in topic.identities.items():
+            outcome.cluster_ids.setdefault(side, identity.cluster_id)
+            if one and side in topic.pinned:
+                outcome.topic_ids[side] = identity.topic_id
+    both = [topic.identities for topic in topics if len(topic.pinned) == len(SIDES)]
+    if any(_same_lineage(*(found[side] for side in SIDES)) for found in both):
         outcome.notes.append("same_lineage")
-    run = TopicRun(request, sources, pinned, cancel, board)
-    outcome.options = run.options()
-    outcome.workers = run.workers
-    try:
-        outcome.topics.append(run.compare())
-    finally:
-        outcome.errors.extend(run.errors)
-        outcome.refused = outcome.refused or run.refused
-        outcome.unreachable = outcome.unreachable or run.unreachable
-        outcome.left_bytes, outcome.right_bytes = run.bytes_read[Side.LEFT], run.bytes_read[Side.RIGHT]
-        outcome.reading_s = run.reading_s
 
 
-def _report(
-    request: CompareRequest,
-    outcome: Outcome,
-    cancel: _native.CancelToken,
-    started: datetime,
-    seconds: float,
-) -> Report:
-    partitions = [found for topic in outcome.topics for found in topic.partitions]
+def _same_lineage(left: Identity, right: Identity) -> bool:
+    return bool(left.cluster_id) and left.cluster_id == right.cluster_id and left.topic_id == right.topic_id
+
+
+def _keep_problems(shared: Shared, topics: Sequence[PinnedTopic], *, fatal: bool) -> None:
+    for topic in topics:
+        for side, error in topic.problems.items():
+            shared.failed(error, side, topic.pair.view(side), fatal=fatal)
+
+
+def _report(shared: Shared, outcome: Outcome, started: datetime, seconds: float) -> Report:
+    request, interrupted = shared.request, shared.cancel.is_cancelled()
+    topics = sorted(outcome.topics, key=lambda topic: (topic.left, topic.right))
+    partitions = [found for topic in topics for found in topic.partitions]
     totals = Totals(
         left_records=sum(found.left.records for found in partitions if found.left),
         right_records=sum(found.right.records for found in partitions if found.right),
         compared_records=sum(found.compared_records for found in partitions),
-        left_bytes=outcome.left_bytes,
-        right_bytes=outcome.right_bytes,
+        left_bytes=shared.bytes_read[Side.LEFT],
+        right_bytes=shared.bytes_read[Side.RIGHT],
     )
     verdict = combined_verdict(
-        [topic.verdict for topic in outcome.topics],
-        [],
-        totals.compared_records,
-        allow_empty=request.allow_empty and bool(outcome.topics),
+        [topic.verdict for topic in topics], [], totals.compared_records, allow_empty=request.allow_empty
     )
-    if verdict is Verdict.EQUAL and (cancel.is_cancelled() or any(error.fatal for error in outcome.errors)):
+    if verdict is Verdict.EQUAL and (interrupted or any(error.fatal for error in shared.errors)):
         verdict = Verdict.INCONCLUSIVE
-    code = exit_code(
-        verdict,
-        interrupted=cancel.is_cancelled(),
-        refused=outcome.refused,
-        unreachable=outcome.unreachable,
-    )
+    code = exit_code(verdict, interrupted=interrupted, refused=shared.refused, unreachable=shared.unreachable)
     return Report(
         verdict=verdict,
         exit_code=int(code),
-        left=_view_report(request.left, outcome.pinned.get(Side.LEFT)),
-        right=_view_report(request.right, outcome.pinned.get(Side.RIGHT)),
+        left=_view_report(shared, outcome, Side.LEFT),
+        right=_view_report(shared, outcome, Side.RIGHT),
         options=outcome.options,
-        topics=tuple(outcome.topics),
+        topics=tuple(topics),
         totals=totals,
-        errors=tuple(sorted(outcome.errors, key=_place)),
+        errors=tuple(sorted(shared.errors, key=_place)),
         run=RunInfo(
             started=started.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             seconds=round(seconds, 3),
@@ -238,6 +193,7 @@ def _report(
             peak_rss_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
             version=_native.__version__,
             workers=outcome.workers,
+            planning_seconds=round(outcome.planning_s, 3),
         ),
         notes=tuple(outcome.notes),
     )
@@ -248,11 +204,11 @@ def _place(error: ErrorEntry) -> tuple[bool, str, str, int, str]:
     return not error.fatal, error.side or "", error.topic or "", error.partition or 0, error.message
 
 
-def _view_report(view: View, pinned: Pinned | None) -> ViewReport:
-    identity = pinned.identity if pinned else None
+def _view_report(shared: Shared, outcome: Outcome, side: Side) -> ViewReport:
+    view = shared.request.view(side)
     return ViewReport(
         view=view.text,
         kind=view.kind,
-        cluster_id=identity.cluster_id if identity else None,
-        topic_id=identity.topic_id if identity else None,
+        cluster_id=outcome.cluster_ids.get(side),
+        topic_id=outcome.topic_ids.get(side),
     )

@@ -7,23 +7,33 @@ from typing import TYPE_CHECKING
 
 from kcompare.errors import SameSourceError, SourceError, TopicNotFoundError, UsageError
 from kcompare.model import SIDES, Reason
+from kcompare.planning import limited, whole
+from kcompare.sources.base import PartitionProblem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from kcompare.model import OffsetRange, PartitionBounds, Side, View
-    from kcompare.sources.base import Identity, PartitionProblem, Source
+    from kcompare.settings.ranges import LogRange
+    from kcompare.sources.base import Identity, Source
 
 
 @dataclass(frozen=True, slots=True)
 class Pinned:
-    """One side as it was when the run started."""
+    """One side as it was when the run started.
+
+    Attributes:
+        planned: what is compared of each partition that has bounds.
+        cuts: for a partition of which not all that was wanted is there, sentences that say so.
+    """
 
     side: Side
     source: Source
     identity: Identity
     bounds: dict[int, PartitionBounds]
     problems: dict[int, PartitionProblem]
+    planned: dict[int, OffsetRange]
+    cuts: dict[int, tuple[str, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,20 +44,34 @@ class Moved:
     detail: str
 
 
-def pin(source: Source, side: Side, identity: Identity) -> Pinned:
-    """Asks a source of a known identity where its partitions begin and end.
+def pin(source: Source, side: Side, identity: Identity, wanted: LogRange | None = None) -> Pinned:
+    """Asks a source of a known identity where its partitions begin and end, and what of them is wanted.
 
     Raises:
         SourceError: the source could not be asked.
     """
     good, bad = source.bounds()
-    return Pinned(
-        side,
-        source,
-        identity,
-        {bounds.partition: bounds for bounds in good},
-        {problem.partition: problem for problem in bad},
-    )
+    bounds = {found.partition: found for found in good}
+    problems = {problem.partition: problem for problem in bad}
+    planned = {partition: whole(found) for partition, found in bounds.items()}
+    cuts: dict[int, tuple[str, ...]] = {}
+    if wanted is not None:
+        # After the bounds, and only once: what is written meanwhile lies past the high watermark and is cut off.
+        offsets = {time_ms: source.offsets_at(time_ms) for time_ms in wanted.times}
+        for partition, found in list(bounds.items()):
+            if any(partition not in at for at in offsets.values()):
+                del bounds[partition], planned[partition]
+                problems[partition] = PartitionProblem(
+                    partition,
+                    "PARTITION_UNAVAILABLE",
+                    f"partition {partition} of {source.view.text} did not say where the times of {wanted.text} lie",
+                    refused=False,
+                )
+                continue
+            times = {time_ms: at[partition] for time_ms, at in offsets.items()}
+            planned[partition], told = limited(found, wanted, times)
+            cuts[partition] = tuple(f"--{side.value}-range: {sentence}" for sentence in told)
+    return Pinned(side, source, identity, bounds, problems, planned, cuts)
 
 
 def check_not_the_same(sources: Mapping[Side, Source], identities: Mapping[Side, Identity]) -> None:

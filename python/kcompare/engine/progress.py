@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 from kcompare import _native
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from kcompare.model import Side
-    from kcompare.planning import Plan
+    from kcompare.planning import PartitionPlan
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +28,12 @@ class PartitionProgress:
 
 @dataclass(frozen=True, slots=True)
 class ProgressSnapshot:
-    """The whole run at one moment. ``seconds`` counts from the start of the phase that reads."""
+    """The whole run at one moment.
+
+    Attributes:
+        seconds: since the first topic was planned.
+        topics: pairs of topics, and how many of them are done.
+    """
 
     phase: str
     records: int
@@ -35,6 +42,8 @@ class ProgressSnapshot:
     planned_offsets: int
     seconds: float
     partitions: tuple[PartitionProgress, ...]
+    topics: int = 1
+    topics_done: int = 0
 
 
 class ProgressBoard:
@@ -43,18 +52,22 @@ class ProgressBoard:
     def __init__(self) -> None:
         self.phase = "connecting"
         self._counters: dict[tuple[str, Side, int], tuple[_native.Progress, int]] = {}
+        self.topics = 1
+        self.topics_done = 0
         self._started = time.monotonic()
 
-    def plan(self, topics: dict[Side, str], plan: Plan) -> None:
-        """Sets up a counter for each side and partition of the plan."""
-        planned: dict[tuple[str, Side, int], int] = {}
-        for piece in plan.slices:
-            key = (topics[piece.side], piece.side, piece.partition)
-            planned[key] = planned.get(key, 0) + len(piece.range)
-        counters = {key: (_native.Progress(), offsets) for key, offsets in planned.items()}
+    def plan(self, topics: dict[Side, str], partitions: Iterable[PartitionPlan]) -> None:
+        """Sets up a counter for each side of the partitions of a pair of topics that will be read."""
+        counters = {
+            (topics[side], side, one.partition): (_native.Progress(), len(offsets))
+            for one in partitions
+            for side in topics
+            if one.left is not None and one.right is not None and (offsets := one.side(side))
+        }
+        if not self._counters:
+            self._started = time.monotonic()
+        # A new dictionary, because the thread that draws may be reading the old one.
         self._counters = {**self._counters, **counters}
-        self._started = time.monotonic()
-        self.phase = "reading"
 
     def counter(self, topic: str, side: Side, partition: int) -> _native.Progress:
         """The counter of one side of one partition."""
@@ -75,4 +88,6 @@ class ProgressBoard:
             planned_offsets=sum(found.planned_offsets for found in partitions),
             seconds=time.monotonic() - self._started,
             partitions=partitions,
+            topics=self.topics,
+            topics_done=self.topics_done,
         )

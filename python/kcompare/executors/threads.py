@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator
 
     from kcompare._native import CancelToken
 
@@ -21,22 +21,28 @@ class ThreadExecutor:
         self.workers = workers
         self._cancel = cancel
 
-    def run(self, function: Callable[[Task], Result], tasks: Sequence[Task]) -> Iterator[Result]:
+    def run(self, function: Callable[[Task], Result], tasks: Iterable[Task]) -> Iterator[Result]:
         """Yields results as they come. Once the token is set no further task is started.
 
         Raises:
             Exception: whatever ``function`` raised, after the tasks that were running have ended.
         """
         queue = iter(tasks)
+        return self.follow(function, lambda: None if self._cancel.is_cancelled() else next(queue, None))
+
+    def follow(self, function: Callable[[Task], Result], next_task: Callable[[], Task | None]) -> Iterator[Result]:
+        """The same for tasks that are not all known at the start: what comes of one may be another one.
+
+        ``next_task`` is asked after each result was handed out. None means that there is none until the next result,
+        and the end where nothing is running. It is for ``next_task`` to look at the token.
+        """
         with ThreadPoolExecutor(self.workers, thread_name_prefix="kcompare") as pool:
-            pending = {pool.submit(function, task) for task in _take(queue, self.workers)}
-            while pending:
+            pending: set[Future[Result]] = set()
+            while True:
+                while len(pending) < self.workers and (task := next_task()) is not None:
+                    pending.add(pool.submit(function, task))
+                if not pending:
+                    return
                 done, pending = wait(pending, return_when=FIRST_COMPLETED)
-                if not self._cancel.is_cancelled():
-                    pending |= {pool.submit(function, task) for task in _take(queue, len(done))}
                 for future in done:
                     yield future.result()
-
-
-def _take(queue: Iterator[Task], count: int) -> list[Task]:
-    return [task for _, task in zip(range(count), queue, strict=False)]

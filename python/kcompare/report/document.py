@@ -69,6 +69,10 @@ def topic_document(topic: TopicReport) -> Document:
         "left": repair(topic.left),
         "right": repair(topic.right),
         "verdict": topic.verdict,
+        "mode": topic.mode,
+        "mode_reason": repair(topic.mode_reason),
+        "left_topic_id": topic.left_topic_id,
+        "right_topic_id": topic.right_topic_id,
         "findings": [_finding(finding) for finding in ordered(topic.findings)],
     }
 
@@ -102,7 +106,7 @@ def ordered(findings: Iterable[Finding]) -> list[Finding]:
         findings,
         key=lambda finding: (
             finding.effect is not Effect.DIFFERENCE,
-            finding.partition,
+            -1 if finding.partition is None else finding.partition,
             -1 if finding.left is None else finding.left.start,
             -1 if finding.right is None else finding.right.start,
             finding.kind.value,
@@ -153,6 +157,10 @@ def _options(options: OptionsReport) -> Document:
         "allow_tail": options.allow_tail,
         "allow_gaps": options.allow_gaps,
         "allow_empty": options.allow_empty,
+        "left_range": options.left_range,
+        "right_range": options.right_range,
+        "topics": options.topics,
+        "map": list(options.map),
         "data_path": options.data_path,
     }
 
@@ -227,6 +235,7 @@ def _run(run: RunInfo) -> Document:
         "peak_rss_bytes": run.peak_rss_bytes,
         "version": run.version,
         "workers": run.workers,
+        "planning_seconds": _finite(run.planning_seconds),
     }
 
 

@@ -62,6 +62,25 @@ def parse_size_bytes(text: str) -> int:
     return size
 
 
+def parse_rate_bytes(text: str) -> int:
+    """Reads a rate such as ``200MB/s`` as bytes a second.
+
+    Raises:
+        UsageError: no size with ``/s`` behind it, or none at all.
+    """
+    form = "write a size a second, such as 200MB/s"
+    size, slash, unit = text.partition("/")
+    if not slash or unit != "s":
+        raise UsageError(f"rate {quoted(text)} does not end in '/s'; {form}")
+    try:
+        rate = parse_size_bytes(size)
+    except UsageError as error:
+        raise UsageError(f"rate {quoted(text)} holds no size, since {error}") from error
+    if rate == 0:
+        raise UsageError(f"rate {quoted(text)} never reads anything; {form}")
+    return rate
+
+
 def parse_time_ms(text: str) -> int:
     """Reads a UTC time such as ``@2026-11-01T00:00:00Z`` as milliseconds since the epoch.
 

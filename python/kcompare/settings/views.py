@@ -8,6 +8,7 @@ import re
 from kcompare.errors import UsageError
 from kcompare.model import View
 from kcompare.settings.quoting import quoted
+from kcompare.settings.topic_names import is_legal_topic
 
 DEFAULT_PORT = 9092
 """The port that Kafka's own tools and examples use where none is named."""
@@ -19,8 +20,6 @@ _FORM = "kafka://HOST:PORT[,HOST:PORT...]/TOPIC"
 _SCHEME = "kafka://"
 # Names of hosts as resolvers take them; RFC 1123 has no underscore, but container networks do.
 _HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9._-]{0,252})", re.ASCII)
-# org.apache.kafka.common.internals.Topic: legal characters, at most 249 of them, and neither `.` nor `..`.
-_TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}", re.ASCII)
 _PORT = re.compile(r"[0-9]{1,5}", re.ASCII)
 _OTHER_SCHEME = re.compile(r"([a-z][a-z0-9+.-]*)://", re.ASCII | re.IGNORECASE)
 _CREDENTIALS = re.compile(r"://.*@", re.DOTALL)
@@ -54,9 +53,22 @@ def kind_of(text: str) -> str:
 
 
 def parse_view(text: str) -> View:
-    """Reads ``kafka://HOST:PORT[,HOST:PORT...]/TOPIC``.
+    """Reads a view of one topic: ``kafka://HOST:PORT[,HOST:PORT...]/TOPIC``.
 
     The port is 9092 where none is named, and an IPv6 address stands in brackets.
+
+    Raises:
+        UsageError: the text is no such view; the message names it, without what may be a password.
+    """
+    view = parse_cluster_view(text)
+    if not view.topic:
+        shown = quoted(redact(text))
+        raise UsageError(f"view {shown} names no topic; write {quoted(text.rstrip('/') + '/TOPIC')}")
+    return view
+
+
+def parse_cluster_view(text: str) -> View:
+    """Reads a view of one topic, or one that ends in ``/``: a cluster, of which patterns choose topics.
 
     Raises:
         UsageError: the text is no such view; the message names it, without what may be a password.
@@ -71,9 +83,9 @@ def parse_view(text: str) -> View:
     servers, slash, topic = text.removeprefix(_SCHEME).partition("/")
     if not servers:
         raise UsageError(f"view {shown} names no broker; write {_FORM}")
-    if not slash or not topic:
+    if not slash:
         raise UsageError(f"view {shown} names no topic; write {quoted(_SCHEME + servers + '/TOPIC')}")
-    if not _TOPIC.fullmatch(topic) or topic in {".", ".."}:
+    if topic and not is_legal_topic(topic):
         raise UsageError(
             f"topic {quoted(topic)} in view {shown} is no legal topic name; "
             "write 1 to 249 characters of A-Z, a-z, 0-9, '.', '_' and '-', but neither '.' nor '..'"

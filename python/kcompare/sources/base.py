@@ -109,6 +109,16 @@ class Source(Protocol):
         """Asks where each partition begins and ends; a partition is in exactly one of the two tuples."""
         ...
 
+    def offsets_at(self, timestamp_ms: int) -> dict[int, int | None]:
+        """Asks each partition for its first offset whose timestamp is at or past a time, None where it has none yet.
+
+        A partition that did not answer is left out.
+
+        Raises:
+            SourceError: the source could not be asked, or refuses it.
+        """
+        ...
+
     def prepare(self, partition: int) -> None:
         """What has to be known before slices of a partition can be read on their own."""
         ...

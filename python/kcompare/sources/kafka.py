@@ -12,7 +12,15 @@ from kcompare.sources.base import Identity, PartitionProblem, Rows, SliceDigest,
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from kcompare._native import CancelToken, MemoryBudget, NativeBounds, Progress, SliceRead, TopicMetadata
+    from kcompare._native import (
+        CancelToken,
+        MemoryBudget,
+        NativeBounds,
+        Progress,
+        RateLimit,
+        SliceRead,
+        TopicMetadata,
+    )
     from kcompare.model import IsolationLevel, Slice, View
     from kcompare.settings.cluster import ClusterSettings
 
@@ -31,8 +39,14 @@ class KafkaCluster:
 
     data_path = DataPath.NATIVE
 
-    def __init__(self, bootstrap: Sequence[tuple[str, int]], settings: ClusterSettings, cancel: CancelToken) -> None:
-        """Connects to one of the bootstrap servers.
+    def __init__(
+        self,
+        bootstrap: Sequence[tuple[str, int]],
+        settings: ClusterSettings,
+        cancel: CancelToken,
+        rate: RateLimit | None = None,
+    ) -> None:
+        """Connects to one of the bootstrap servers. Every fetch of records keeps to ``rate``.
 
         Raises:
             SourceError: none of them answers as Kafka does, or it refuses us.
@@ -45,6 +59,7 @@ class KafkaCluster:
             request_timeout_ms=settings.request_timeout_ms,
             stall_timeout_ms=settings.stall_timeout_ms,
             cancel=cancel,
+            rate_limit=rate,
         )
 
     def topics(self) -> tuple[str, ...]:
@@ -123,6 +138,19 @@ class KafkaSource:
             if found.error
         )
         return good, bad
+
+    def offsets_at(self, timestamp_ms: int) -> dict[int, int | None]:
+        """See :class:`kcompare.sources.base.Source`."""
+        found: dict[int, int | None] = {}
+        for partition, offset, code, name in self._cluster.offsets_at(topic=self.view.topic, timestamp_ms=timestamp_ms):
+            if code in _REFUSALS:
+                raise RefusedError(
+                    f"{self.view.text} refused to tell offsets by time of partition {partition} with {name}; "
+                    "grant Describe on the topic"
+                )
+            if code == 0:
+                found[partition] = offset if offset >= 0 else None
+        return found
 
     def prepare(self, partition: int) -> None:
         """A Fetch names the aborted transactions of what it returns, so nothing has to be known before."""

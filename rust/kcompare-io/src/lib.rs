@@ -5,6 +5,7 @@
 pub mod budget;
 pub mod cancel;
 pub mod error;
+pub mod rate;
 pub mod serve;
 pub mod slice;
 pub mod wire;

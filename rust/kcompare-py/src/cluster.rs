@@ -1,9 +1,12 @@
 //! A cluster and what it says of itself.
 
-use crate::control::PyCancelToken;
+use crate::control::{PyCancelToken, PyRateLimit};
 use crate::errors::wire_error;
-use kcompare_io::error::WireError;
-use kcompare_io::wire::{Cluster, ClusterSettings, PartitionBounds, TcpConnector, TopicInfo, broker_error};
+use kcompare_io::error::{BrokerError, WireError};
+use kcompare_io::wire::{
+    Cluster, ClusterSettings, OffsetAt, PartitionBounds, TcpConnector, TopicInfo, broker_error,
+};
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use std::collections::BTreeMap;
@@ -106,7 +109,8 @@ impl PyCluster {
 #[pymethods]
 impl PyCluster {
     #[new]
-    #[pyo3(signature = (*, bootstrap, client_id, rack_id, connect_timeout_ms, request_timeout_ms, stall_timeout_ms, cancel))]
+    #[pyo3(signature = (*, bootstrap, client_id, rack_id, connect_timeout_ms, request_timeout_ms, stall_timeout_ms, cancel,
+                        rate_limit = None))]
     #[expect(clippy::too_many_arguments, reason = "the settings of a connection, all by keyword")]
     fn new(
         py: Python<'_>,
@@ -117,6 +121,7 @@ impl PyCluster {
         request_timeout_ms: u64,
         stall_timeout_ms: u64,
         cancel: &PyCancelToken,
+        rate_limit: Option<&PyRateLimit>,
     ) -> PyResult<Self> {
         let settings = ClusterSettings {
             bootstrap,
@@ -125,6 +130,7 @@ impl PyCluster {
             connect_timeout: Duration::from_millis(connect_timeout_ms),
             request_timeout: Duration::from_millis(request_timeout_ms),
             stall_timeout: Duration::from_millis(stall_timeout_ms),
+            rate_limit: rate_limit.map(|limit| Arc::clone(&limit.0)),
             ..ClusterSettings::default()
         };
         let token = cancel.0.clone();
@@ -147,6 +153,26 @@ impl PyCluster {
     fn bounds(&self, py: Python<'_>, topic: &str) -> PyResult<Vec<Py<PyBounds>>> {
         let found = self.ask(py, |cluster| cluster.bounds(topic))?;
         found.iter().map(|one| Py::new(py, bounds(one))).collect()
+    }
+
+    #[pyo3(signature = (*, topic, timestamp_ms))]
+    fn offsets_at(
+        &self,
+        py: Python<'_>,
+        topic: &str,
+        timestamp_ms: i64,
+    ) -> PyResult<Vec<(i32, i64, i16, &'static str)>> {
+        let Ok(since_1970) = u64::try_from(timestamp_ms) else {
+            return Err(PyValueError::new_err(format!(
+                "{timestamp_ms} is no time from 1970 on, in milliseconds"
+            )));
+        };
+        let found = self.ask(py, |cluster| cluster.offsets_at(topic, since_1970))?;
+        let row = |(partition, at): (i32, Result<OffsetAt, BrokerError>)| match at {
+            Ok(at) => (partition, at.offset.max(-1), 0, ""),
+            Err(error) => (partition, -1, error.code, error.name),
+        };
+        Ok(found.into_iter().map(row).collect())
     }
 
     #[pyo3(signature = (*, topic))]

@@ -1,8 +1,12 @@
 //! What the main thread shares with a running call: the cancel token, the memory budget, the counters.
 
+use crate::errors::wire_error;
 use kcompare_io::budget::MemoryBudget;
 use kcompare_io::cancel::CancelToken;
+use kcompare_io::rate::RateLimit;
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -42,6 +46,28 @@ impl PyMemoryBudget {
     }
 }
 
+#[pyclass(name = "RateLimit", frozen)]
+pub(crate) struct PyRateLimit(pub(crate) Arc<RateLimit>);
+
+#[pymethods]
+impl PyRateLimit {
+    #[new]
+    #[pyo3(signature = (*, bytes_per_second))]
+    fn new(bytes_per_second: i64) -> PyResult<Self> {
+        let Some(rate) = u64::try_from(bytes_per_second).ok().and_then(NonZeroU64::new) else {
+            let message = format!("a rate limit is at least 1 byte per second, not {bytes_per_second}");
+            return Err(PyValueError::new_err(message));
+        };
+        Ok(Self(Arc::new(RateLimit::new(rate))))
+    }
+
+    #[pyo3(signature = (*, bytes, cancel))]
+    fn take(&self, py: Python<'_>, bytes: u64, cancel: &PyCancelToken) -> PyResult<()> {
+        let taken = py.detach(|| self.0.take(bytes, &cancel.0));
+        taken.map_err(|cancelled| wire_error(py, &cancelled.into()))
+    }
+}
+
 #[derive(Default)]
 pub(crate) struct Counters {
     pub(crate) records: AtomicU64,
@@ -78,5 +104,6 @@ impl PyProgress {
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<PyCancelToken>()?;
     module.add_class::<PyMemoryBudget>()?;
+    module.add_class::<PyRateLimit>()?;
     module.add_class::<PyProgress>()
 }

@@ -12,6 +12,7 @@ mod cluster;
 mod control;
 mod diff;
 mod errors;
+mod names;
 mod read;
 mod serve;
 
@@ -35,5 +36,6 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     read::register(module)?;
     align::register(module)?;
     diff::register(module)?;
+    names::register(module)?;
     serve::register(module)
 }

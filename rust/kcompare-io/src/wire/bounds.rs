@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::api::FETCH;
 use super::cluster::{Answers, Cluster, PartitionAtEpoch};
-use super::codes::{OFFSET_OUT_OF_RANGE, UNKNOWN_SERVER_ERROR, broker_error, refused};
+use super::codes::{OFFSET_OUT_OF_RANGE, UNKNOWN_SERVER_ERROR, broker_error};
 use super::connection::{Connection, Wait};
 use super::fetch::IsolationLevel;
 use super::fetch::request::{PartitionAsk, Template};
@@ -50,18 +50,7 @@ impl Cluster {
     /// The bounds of every partition of a topic. Requests are shared by all partitions of a leader. A partition whose
     /// bounds are refused is listed with its error; a topic that does not exist is an error.
     pub fn bounds(&self, topic: &str) -> Result<Vec<PartitionBounds>, WireError> {
-        let metadata = self.metadata(Some(&[topic.to_owned()]))?;
-        let Some(info) = metadata.topics.into_iter().find(|info| info.name == topic) else {
-            let detail = format!("topic {topic} is not in the answer");
-            return Err(WireError::Protocol {
-                endpoint: "the cluster".to_owned(),
-                request: "Metadata",
-                detail,
-            });
-        };
-        if info.error_code != 0 {
-            return Err(refused("the cluster", format!("topic {topic}"), info.error_code));
-        }
+        let info = self.topic(topic)?;
         let every: Vec<i32> = info.partitions.iter().map(|partition| partition.partition).collect();
         let listed = |partitions: &[i32], at| {
             self.offsets(topic, partitions, at).map(|list| list.into_iter().collect::<Listed>())

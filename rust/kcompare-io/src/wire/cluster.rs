@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::codes::{broker_error, is_retriable};
+use super::codes::{broker_error, is_retriable, refused};
 use super::connection::{Connection, Wait};
 use super::fetch::buffers::Buffers;
 use super::metadata::{self, ClusterMetadata, TopicInfo};
@@ -91,6 +91,20 @@ impl Cluster {
     pub fn metadata(&self, topics: Option<&[String]>) -> Result<ClusterMetadata, WireError> {
         let cancel = &self.cancel;
         self.retrying(|| self.metadata_once(topics, self.request_limit(), cancel))
+    }
+
+    /// A topic that exists, as the cluster describes it now.
+    pub(crate) fn topic(&self, name: &str) -> Result<TopicInfo, WireError> {
+        let metadata = self.metadata(Some(&[name.to_owned()]))?;
+        let Some(info) = metadata.topics.into_iter().find(|info| info.name == name) else {
+            let (endpoint, detail) = ("the cluster".to_owned(), format!("topic {name} is not in the answer"));
+            return Err(WireError::Protocol { endpoint, request: "Metadata", detail });
+        };
+        if info.error_code == 0 {
+            Ok(info)
+        } else {
+            Err(refused("the cluster", format!("topic {name}"), info.error_code))
+        }
     }
 
     /// One round over the known brokers and the bootstrap servers.

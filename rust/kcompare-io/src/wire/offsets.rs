@@ -47,6 +47,18 @@ impl Cluster {
     ) -> Result<ByPartition<OffsetAt>, WireError> {
         self.by_leader(topic, partitions, |connection, group, wait| ask(connection, topic, group, at, wait))
     }
+
+    /// For every partition of a topic the first offset whose timestamp is at least `timestamp_ms`, in milliseconds
+    /// since 1970; -1 where no record that readers see is that young. It is the first one in the order of offsets:
+    /// later records may be older. Transaction markers count as records here, as brokers have them.
+    ///
+    /// A topic that does not exist is an error. Times before 1970 have no form on the wire, where negative numbers
+    /// name the ends of the log.
+    pub fn offsets_at(&self, topic: &str, timestamp_ms: u64) -> Result<ByPartition<OffsetAt>, WireError> {
+        let info = self.topic(topic)?;
+        let every: Vec<i32> = info.partitions.iter().map(|partition| partition.partition).collect();
+        self.offsets(topic, &every, At::Timestamp(i64::try_from(timestamp_ms).unwrap_or(i64::MAX)))
+    }
 }
 
 /// Asks one leader.

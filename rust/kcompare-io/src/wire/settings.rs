@@ -1,6 +1,9 @@
 //! How to talk to a cluster: names, time limits, sizes.
 
+use std::sync::Arc;
 use std::time::Duration;
+
+use crate::rate::RateLimit;
 
 /// Everything that the wire client can be told. `Default` has no bootstrap server.
 #[derive(Debug, Clone)]
@@ -27,6 +30,8 @@ pub struct ClusterSettings {
     pub max_fetch_bytes: usize,
     /// How long a broker may hold a Fetch back that has nothing to return, in milliseconds.
     pub max_wait_ms: u32,
+    /// How fast records may be read, together with everything else that shares the limit.
+    pub rate_limit: Option<Arc<RateLimit>>,
 }
 
 impl Default for ClusterSettings {
@@ -43,6 +48,7 @@ impl Default for ClusterSettings {
             retry_backoff_max: Duration::from_secs(2),
             max_fetch_bytes: 16 << 20,
             max_wait_ms: 500,
+            rate_limit: None,
         }
     }
 }

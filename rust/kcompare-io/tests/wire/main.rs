@@ -5,8 +5,10 @@
 #![allow(clippy::unwrap_used, clippy::needless_pass_by_value)]
 
 mod broker;
+mod by_time;
 mod cluster;
 mod faults;
 mod fetch;
 mod memory;
+mod rate;
 mod sink;

@@ -30,6 +30,7 @@ use self::walk::Walked;
 use super::cluster::Cluster;
 use super::connection::Connection;
 use super::fetch_response::read_head;
+use super::input::Input;
 use crate::budget::MemoryBudget;
 use crate::cancel::CancelToken;
 use crate::error::WireError;
@@ -57,6 +58,7 @@ impl Cluster {
         let stream = Stream::new(self.buffers.take(wire_share(budget)));
         let mut fetcher = Fetcher::new(self, range, sink, budget, cancel, stream);
         let result = fetcher.run();
+        fetcher.hand_back();
         if let Some(connection) = fetcher.connection.take()
             && fetcher.stream.is_empty()
         {
@@ -64,6 +66,13 @@ impl Cluster {
         }
         self.buffers.put(fetcher.stream.into_buffer());
         result
+    }
+}
+
+/// Squares what was taken from the rate limit with what is read of an answer.
+fn settle(cluster: &Cluster, taken: &mut u64, read: u64) {
+    if let Some(limit) = &cluster.settings().rate_limit {
+        limit.settle(std::mem::take(taken), read);
     }
 }
 
@@ -100,6 +109,8 @@ struct Fetcher<'a, 's> {
     /// A follower has failed us; the leader serves the rest.
     leader_only: bool,
     pending: Option<Asked>,
+    /// What was taken from the rate limit for the request that is pending.
+    taken: u64,
     sizing: Sizing,
     probe: Option<Probe>,
     damaged: Option<(i64, RecordError)>,
@@ -139,6 +150,8 @@ impl<'a, 's> Fetcher<'a, 's> {
             throttle_ms: 0,
         };
         let seen_position = sink.position();
+        let allowed = settings.rate_limit.as_ref().map_or(usize::MAX, |limit| limit.request_limit());
+        let largest = settings.max_fetch_bytes.min(allowed);
         Self {
             cluster,
             range,
@@ -153,7 +166,8 @@ impl<'a, 's> Fetcher<'a, 's> {
             follower: None,
             leader_only: false,
             pending: None,
-            sizing: Sizing::new(range.bytes_per_offset, settings.max_fetch_bytes),
+            taken: 0,
+            sizing: Sizing::new(range.bytes_per_offset, largest),
             probe: None,
             damaged: None,
             settling_since: None,
@@ -238,13 +252,14 @@ impl<'a, 's> Fetcher<'a, 's> {
     }
 
     fn ask(&mut self, offset: i64) -> Result<(), WireError> {
-        let Some(connection) = &mut self.connection else { return Ok(()) };
-        let version = self.template.version(connection)?;
         let remaining = self.range.stop.saturating_sub(offset);
         let max_bytes = match &self.probe {
             Some(_) => PROBE_BYTES,
             None => self.sizing.max_bytes(remaining),
         };
+        self.take(u64::try_from(max_bytes).unwrap_or(0))?;
+        let Some(connection) = &mut self.connection else { return Ok(()) };
+        let version = self.template.version(connection)?;
         let ask = PartitionAsk {
             partition: self.range.partition,
             leader_epoch: self.leader_epoch,
@@ -257,9 +272,28 @@ impl<'a, 's> Fetcher<'a, 's> {
         Ok(())
     }
 
+    /// Waits for the rate limit before anything is asked for: a request in flight has its timeouts, and this wait is no
+    /// fault of the broker. What turns out not to have been read is handed back.
+    fn take(&mut self, bytes: u64) -> Result<(), WireError> {
+        if let Some(limit) = &self.cluster.settings().rate_limit {
+            let waited_from = Instant::now();
+            limit.take(bytes, self.patience.cancel())?;
+            self.patience.pardon(waited_from.elapsed());
+            self.taken = bytes;
+        }
+        Ok(())
+    }
+
+    /// Hands back what was taken from the rate limit for a request that has no answer.
+    fn hand_back(&mut self) {
+        settle(self.cluster, &mut self.taken, 0);
+    }
+
     fn drain_pending(&mut self) -> Result<(), WireError> {
         if let (Some(_), Some(connection)) = (self.pending.take(), &mut self.connection) {
-            Answer::begin(connection, &mut self.stream, &mut self.patience)?.drain()?;
+            let answer = Answer::begin(connection, &mut self.stream, &mut self.patience)?;
+            settle(self.cluster, &mut self.taken, answer.left());
+            answer.drain()?;
         }
         Ok(())
     }
@@ -269,6 +303,7 @@ impl<'a, 's> Fetcher<'a, 's> {
             return Ok(None);
         };
         let mut answer = Answer::begin(connection, &mut self.stream, &mut self.patience)?;
+        settle(self.cluster, &mut self.taken, answer.left());
         let head = read_head(&mut answer, asked.version)?;
         let throttle =
             Duration::from_millis(u64::try_from(head.throttle_ms).unwrap_or(0)).min(LONGEST_THROTTLE);
@@ -287,8 +322,11 @@ impl<'a, 's> Fetcher<'a, 's> {
                 damaged: &mut self.damaged,
                 outcome: &mut self.outcome,
                 leader_epoch: self.leader_epoch,
-                // A throttled client asks again when its time is up; a probe leads to no known offset.
-                ask_ahead: throttle.is_zero() && self.probe.is_none(),
+                // A throttled client asks again when its time is up; a probe leads to no known offset; and a rate limit
+                // is waited for with no request in flight.
+                ask_ahead: throttle.is_zero()
+                    && self.probe.is_none()
+                    && self.cluster.settings().rate_limit.is_none(),
             };
             steps.partition(answer, asked, head.topics)?
         };

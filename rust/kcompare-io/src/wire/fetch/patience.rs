@@ -56,6 +56,11 @@ impl<'a> Patience<'a> {
         self.progress_at = (self.progress_at + pardon).min(Instant::now());
     }
 
+    /// We have waited for ourselves.
+    pub(super) fn pardon(&mut self, waited: Duration) {
+        self.progress_at = (self.progress_at + waited).min(Instant::now());
+    }
+
     pub(super) fn received(&mut self, bytes: usize) {
         self.bytes += bytes;
         if self.bytes >= BYTES_OF_PROGRESS {

@@ -70,6 +70,7 @@ impl Fetcher<'_, '_> {
 
     /// Gives the connection back in good order.
     pub(super) fn leave(&mut self) {
+        self.hand_back();
         if let Some(connection) = self.connection.take()
             && self.stream.is_empty()
         {
@@ -81,6 +82,7 @@ impl Fetcher<'_, '_> {
 
     /// Closes the connection.
     pub(super) fn disconnect(&mut self) {
+        self.hand_back();
         self.connection = None;
         self.pending = None;
         self.stream.clear();

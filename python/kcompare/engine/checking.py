@@ -1,0 +1,69 @@
+"""Both sides of a pair of topics held to what was pinned, once everything of it was read."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from kcompare.engine.pinned import Moved, moved
+from kcompare.engine.reading import LogChangedError, ReadAgainError
+from kcompare.errors import RefusedError, SourceError
+from kcompare.model import SIDES, Reason, Side
+from kcompare.sources.base import Unread
+
+if TYPE_CHECKING:
+    from kcompare.engine.logs import PartitionLog
+    from kcompare.engine.pairs import TopicPair
+    from kcompare.engine.pinned import Pinned
+    from kcompare.engine.reading import RowReader
+    from kcompare.engine.shared import Shared
+
+Logs = dict[tuple[Side, int], "PartitionLog"]
+
+AWAY = frozenset({Reason.PARTITION_UNAVAILABLE, Reason.UNREACHABLE})
+
+
+def checked_again(shared: Shared, pair: TopicPair, pinned: dict[Side, Pinned], logs: Logs, reader: RowReader) -> None:
+    """Distrusts, in ``logs``, everything that is no longer what was pinned: it does not count as read."""
+    for side in SIDES:
+        own = {partition: log for (found, partition), log in logs.items() if found is side}
+        if all(_met_nobody(log) for log in own.values()):
+            # Nothing was read that could have moved, and whoever did not answer is not waited for again.
+            continue
+        try:
+            found = moved(
+                pinned[side],
+                {partition: log.planned for partition, log in own.items()},
+                {partition: log.leader_epochs[-1][0] for partition, log in own.items() if log.leader_epochs},
+            )
+        except SourceError as error:
+            detail = f"the {side.value} side could not be checked again: {error}"
+            found = dict.fromkeys(own, Moved(Reason.UNREACHABLE, detail))
+            shared.note(side, pair.view(side), error.code, str(error), refused=isinstance(error, RefusedError))
+        if pinned[side].identity.topic_id is None:
+            found = {**_other_front(own, reader), **found}
+        shared.unreachable = shared.unreachable or any(one.reason in AWAY for one in found.values())
+        for partition, one in found.items():
+            log = own[partition]
+            logs[side, partition] = replace(log, distrust=Unread(log.planned, one.reason.value, one.detail))
+
+
+def _met_nobody(log: PartitionLog) -> bool:
+    return bool(log.unread) and not log.records and all(one.reason == Reason.UNREACHABLE.value for one in log.unread)
+
+
+def _other_front(logs: dict[int, PartitionLog], reader: RowReader) -> dict[int, Moved]:
+    """Without topic ids only records tell a topic from another of its name: the first ones are read again."""
+    found = {}
+    for partition, log in logs.items():
+        cells = [cell for cell in log.table if cell["count"]]
+        if not cells or log.unread:
+            continue
+        start, stop = int(cells[0]["start"]), int(cells[0]["stop"])
+        try:
+            reader.checked_rows(log, start, stop, int(cells[0]["count"]))
+        except LogChangedError as error:
+            found[partition] = Moved(Reason.TOPIC_RECREATED, str(error))
+        except ReadAgainError as error:
+            found[partition] = Moved(Reason.CHANGED_WHILE_READING, str(error))
+    return found

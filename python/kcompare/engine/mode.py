@@ -1,0 +1,44 @@
+"""What must hold between two topics, where the user leaves that to their configuration."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from kcompare.model import SIDES, Mode
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from kcompare.engine.pinned import Pinned
+    from kcompare.model import Side
+
+
+def is_compacted(pinned: Pinned) -> bool:
+    """Whether the topic's cleanup policy contains ``compact``."""
+    return "compact" in (pinned.identity.cleanup_policy or "")
+
+
+def chosen_mode(wanted: Mode, pinned: Mapping[Side, Pinned]) -> tuple[Mode, str]:
+    """The mode of one pair of topics, and why; ``auto`` where nothing says which."""
+    if wanted is Mode.LOG:
+        return Mode.LOG, "as named by --mode"
+    compacted = [side.value for side in SIDES if is_compacted(pinned[side])]
+    if compacted:
+        return Mode.LATEST, f"auto: cleanup.policy contains compact on the {' and the '.join(compacted)} side"
+    unknown = [side for side in SIDES if pinned[side].identity.cleanup_policy is None]
+    if unknown:
+        reasons = "; ".join(f"{side.value}: {pinned[side].identity.policy_error}" for side in unknown)
+        return Mode.AUTO, f"auto: cleanup.policy could not be read ({reasons})"
+    return Mode.LOG, "auto: cleanup.policy contains no compact"
+
+
+def common_mode(modes: Sequence[tuple[Mode, str]]) -> tuple[Mode, str]:
+    """The mode of a run: that of all its topics, or ``auto`` where they have several."""
+    counts = Counter(mode for mode, _ in modes)
+    if len(counts) > 1:
+        told = ", ".join(f"{count} {mode}" for mode, count in sorted(counts.items()))
+        return Mode.AUTO, f"auto: chosen for each topic ({told})"
+    reasons = {reason for _, reason in modes}
+    mode = next(iter(counts))
+    return mode, reasons.pop() if len(reasons) == 1 else f"{mode}: chosen for each topic"
