@@ -11,6 +11,7 @@ from kcompare import _native
 from kcompare.engine.compare import CompareRequest, compare
 from kcompare.engine.progress import ProgressBoard
 from kcompare.model import Effect, Verdict, View
+from kcompare.settings.cluster import ClusterSettings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -107,7 +108,10 @@ class Clusters:
 
 def run(left: View, right: View, *, hang_s: float = HANG_S, **options: Any) -> Report:
     """Compares two views and holds the report to everything that is true of every report."""
-    defaults: dict[str, Any] = {"stall_timeout_s": STALL_S, "request_timeout_s": STALL_S, "settle_s": 0.2}
+    settings = ClusterSettings(
+        stall_timeout_ms=round(options.pop("stall_timeout_s", STALL_S) * 1000), request_timeout_ms=round(STALL_S * 1000)
+    )
+    defaults: dict[str, Any] = {"left_settings": settings, "right_settings": settings, "settle_s": 0.2}
     started = time.monotonic()
     report = compare(CompareRequest(left, right, **{**defaults, **options}), board=ProgressBoard())
     seconds = time.monotonic() - started

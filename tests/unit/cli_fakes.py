@@ -7,7 +7,7 @@ As a script it runs the command line with such an engine, for tests that need a 
 import sys
 import time
 from collections.abc import Callable, MutableMapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import ModuleType
 from typing import Any
 
@@ -15,7 +15,10 @@ import pytest
 
 from kcompare.cli.main import run
 from kcompare.model import IsolationLevel, Mode, Report, TailReport
+from kcompare.settings.cluster import ClusterSettings
 from tests.unit.report_samples import REPORTS, TAILS
+
+DEFAULTS = ClusterSettings(data_path_reason="auto: no property needs librdkafka")
 
 
 @dataclass(frozen=True)
@@ -36,8 +39,8 @@ class CompareRequest:
     workers: Any = None
     budget_bytes: int = 64 << 20
     max_findings: int = 100
-    stall_timeout_s: float = 60
-    request_timeout_s: float = 30
+    left_settings: Any = DEFAULTS
+    right_settings: Any = DEFAULTS
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,7 @@ class TailRequest:
     count: int = 10
     show_values: bool = False
     isolation: Any = IsolationLevel.READ_COMMITTED
+    settings: Any = (replace(DEFAULTS, stall_timeout_ms=30_000),)
 
 
 @dataclass(frozen=True)

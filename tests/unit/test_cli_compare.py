@@ -23,7 +23,7 @@ from kcompare.model import IsolationLevel, Mode, RecordField, Report
 from kcompare.report.schemas import load
 from kcompare.report.text import report_text
 from kcompare.settings.allowances import parse_allowance
-from tests.unit.cli_fakes import CompareRequest, FakeEngine, install
+from tests.unit.cli_fakes import DEFAULTS, CompareRequest, FakeEngine, install
 from tests.unit.report_samples import REPORTS, equal_with_tail
 
 VIEWS = ("kafka://a:1/blogs", "kafka://b:2/blogs")
@@ -76,8 +76,8 @@ def test_without_options_the_request_has_the_engines_defaults(engine: FakeEngine
         ("--workers 7", "workers", 7),
         ("--budget 128MiB", "budget_bytes", 128 << 20),
         ("--max-findings 5", "max_findings", 5),
-        ("--stall-timeout 2m", "stall_timeout_s", 120.0),
-        ("--request-timeout 5s", "request_timeout_s", 5.0),
+        ("--stall-timeout 2m", "left_settings", replace(DEFAULTS, stall_timeout_ms=120_000)),
+        ("--request-timeout 5s", "right_settings", replace(DEFAULTS, request_timeout_ms=5_000)),
     ],
 )
 def test_every_option_reaches_the_request(engine: FakeEngine, arguments: str, name: str, value: Any) -> None:

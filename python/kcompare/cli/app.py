@@ -13,6 +13,7 @@ from kcompare.cli.session import DEBUG, Session
 from kcompare.cli.streams import complain, show
 from kcompare.cli.tail import tail
 from kcompare.errors import UsageError
+from kcompare.settings.views import redact_within
 
 
 class _Group(TyperGroup):
@@ -69,6 +70,6 @@ def _sentence(error: typer.TyperException) -> str:
     """The parser's message as one sentence that ends with where to look."""
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else "kcompare"
-    message = " ".join(error.format_message().split())
+    message = " ".join(redact_within(error.format_message()).split())
     message = message.replace(". Did you mean", ", did you mean").replace(": Value error, ", ": ").rstrip(".?")
     return f"{message[:1].lower()}{message[1:]}; see '{path} --help'"

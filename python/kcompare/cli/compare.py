@@ -2,6 +2,7 @@
 
 import sys
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 import typer
@@ -9,7 +10,7 @@ import typer
 from kcompare.cli import options
 from kcompare.cli.exports import Format
 from kcompare.cli.failures import checked, failed_report, guarded
-from kcompare.cli.options import bytes_of, optional_value_of, seconds_of, value_of
+from kcompare.cli.options import bytes_of, optional_value_of, seconds_of, settings_of, value_of
 from kcompare.cli.output import Output
 from kcompare.cli.progress import Progress
 from kcompare.cli.streams import is_terminal
@@ -41,6 +42,11 @@ def compare(  # noqa: PLR0913  (a parameter is an option of the command)
     allow_empty: options.AllowEmpty = False,
     allow_same: options.AllowSame = False,
     partitions: options.Partitions = None,
+    left_properties: options.LeftProperties = None,
+    right_properties: options.RightProperties = None,
+    left_config: options.LeftConfig = None,
+    right_config: options.RightConfig = None,
+    data_path: options.DataPathChoice = None,
     workers: options.Workers = None,
     budget: options.Budget = "64MiB",
     max_findings: options.MaxFindings = 100,
@@ -63,6 +69,7 @@ def compare(  # noqa: PLR0913  (a parameter is an option of the command)
         # A mistake in a view is told before the engine, which takes a while to import.
         from kcompare.engine.compare import CompareRequest
 
+        side = partial(settings_of, request_timeout=request_timeout, stall_timeout=stall_timeout)
         request = CompareRequest(
             left=left_view,
             right=right_view,
@@ -80,8 +87,8 @@ def compare(  # noqa: PLR0913  (a parameter is an option of the command)
             workers=workers,
             budget_bytes=bytes_of("--budget", budget),
             max_findings=max_findings,
-            stall_timeout_s=seconds_of("--stall-timeout", stall_timeout),
-            request_timeout_s=seconds_of("--request-timeout", request_timeout),
+            left_settings=side("-L", left_properties, left_config, data_path),
+            right_settings=side("-R", right_properties, right_config, data_path),
         )
         return _run(request, drawn=not (quiet or no_progress))
 

@@ -75,8 +75,8 @@ class CompareRequest:
     workers: int | None = None
     budget_bytes: int = DEFAULT_BUDGET_BYTES
     max_findings: int = 100
-    stall_timeout_s: float = 60.0
-    request_timeout_s: float = 30.0
+    left_settings: ClusterSettings = field(default_factory=ClusterSettings)
+    right_settings: ClusterSettings = field(default_factory=ClusterSettings)
 
     def view(self, side: Side) -> View:
         """The view of one side."""
@@ -85,6 +85,10 @@ class CompareRequest:
     def isolation(self, side: Side) -> IsolationLevel:
         """The isolation level of one side."""
         return self.left_isolation if side is Side.LEFT else self.right_isolation
+
+    def settings(self, side: Side) -> ClusterSettings:
+        """How to talk to one side."""
+        return self.left_settings if side is Side.LEFT else self.right_settings
 
 
 @dataclass
@@ -146,20 +150,14 @@ def _check(request: CompareRequest) -> None:
             )
 
 
-def _settings(request: CompareRequest) -> ClusterSettings:
-    return ClusterSettings(
-        request_timeout_ms=round(request.request_timeout_s * 1000),
-        stall_timeout_ms=round(request.stall_timeout_s * 1000),
-    )
-
-
 def _run(request: CompareRequest, board: ProgressBoard, cancel: _native.CancelToken, outcome: Outcome) -> None:
     sources: dict[Side, Source] = {}
     identities: dict[Side, Identity] = {}
+    outcome.notes.extend(f"{side}_tls_unverified" for side in SIDES if request.settings(side).tls_unverified)
     for side in SIDES:
         view = request.view(side)
         try:
-            source = open_cluster(view.bootstrap, _settings(request), cancel).source(view)
+            source = open_cluster(view.bootstrap, request.settings(side), cancel).source(view)
             identities[side] = source.identity()
             sources[side] = source
         except SourceError as error:
@@ -225,8 +223,8 @@ def _report(
     return Report(
         verdict=verdict,
         exit_code=int(code),
-        left=_view_report(request.left, outcome.pinned.get(Side.LEFT)),
-        right=_view_report(request.right, outcome.pinned.get(Side.RIGHT)),
+        left=_view_report(request, Side.LEFT, outcome.pinned.get(Side.LEFT)),
+        right=_view_report(request, Side.RIGHT, outcome.pinned.get(Side.RIGHT)),
         options=outcome.options,
         topics=tuple(outcome.topics),
         totals=totals,
@@ -248,11 +246,14 @@ def _place(error: ErrorEntry) -> tuple[bool, str, str, int, str]:
     return not error.fatal, error.side or "", error.topic or "", error.partition or 0, error.message
 
 
-def _view_report(view: View, pinned: Pinned | None) -> ViewReport:
+def _view_report(request: CompareRequest, side: Side, pinned: Pinned | None) -> ViewReport:
+    view, settings = request.view(side), request.settings(side)
     identity = pinned.identity if pinned else None
     return ViewReport(
         view=view.text,
         kind=view.kind,
         cluster_id=identity.cluster_id if identity else None,
         topic_id=identity.topic_id if identity else None,
+        data_path=settings.data_path,
+        data_path_reason=settings.data_path_reason,
     )

@@ -138,6 +138,8 @@ def _view(view: ViewReport) -> Document:
         "kind": view.kind,
         "cluster_id": None if view.cluster_id is None else repair(view.cluster_id),
         "topic_id": view.topic_id,
+        "data_path": view.data_path,
+        "data_path_reason": repair(view.data_path_reason),
     }
 
 
@@ -153,7 +155,6 @@ def _options(options: OptionsReport) -> Document:
         "allow_tail": options.allow_tail,
         "allow_gaps": options.allow_gaps,
         "allow_empty": options.allow_empty,
-        "data_path": options.data_path,
     }
 
 

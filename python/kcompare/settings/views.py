@@ -8,6 +8,7 @@ import re
 from kcompare.errors import UsageError
 from kcompare.model import View
 from kcompare.settings.quoting import quoted
+from kcompare.settings.secrets import hide
 
 DEFAULT_PORT = 9092
 """The port that Kafka's own tools and examples use where none is named."""
@@ -41,8 +42,8 @@ def redact(text: str) -> str:
 
 
 def redact_within(sentence: str) -> str:
-    """The same for views that stand somewhere in a text, such as the message of a parser or a traceback."""
-    return _CREDENTIALS_WITHIN.sub("://***@", sentence)
+    """The same for views that stand somewhere in a text, such as a parser's message, and for every secret."""
+    return hide(_CREDENTIALS_WITHIN.sub("://***@", sentence))
 
 
 def kind_of(text: str) -> str:
