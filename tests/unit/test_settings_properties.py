@@ -240,7 +240,7 @@ def test_a_property_that_is_not_taken_is_refused_with_the_way_out(config: Any, e
         ("sasl.oauthbearer.token.endpoint.url=https://me:pw@idp/token", "is no URL"),
         ("sasl.kerberos.principal=me; rm -rf /", "holds a character"),
         ("ssl.providers=../../evil so", "holds a character"),
-        ("client.id=a\0b", "a NUL in its value"),
+        ("client.id=a\0b", "a value that is no text"),
         ("sasl.mechanism=AWS_MSK_IAM", "is none of PLAIN, SCRAM-SHA-256"),
     ],
 )
@@ -251,6 +251,12 @@ def test_a_value_that_cannot_be_is_refused(config: Any, entry: str, says: str) -
     # What stands in a file may be a secret in the wrong line.
     assert f"{name} in line 1 of " in in_file
     assert len(value) < 3 or value not in in_file
+
+
+def test_a_variable_that_is_no_text_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BYTES", "canary-\udcff")
+    assert "-R client.id has a value that is no text" in refused("client.id={env=BYTES}")
+    assert "-R client.id has a value that is no text" in refused("client.id=\udcff")
 
 
 def test_a_bad_value_behind_a_reference_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:

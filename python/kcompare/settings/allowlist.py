@@ -12,7 +12,6 @@ so that none reaches librdkafka that it would refuse, and repeat, in words of it
 from __future__ import annotations
 
 import re
-from difflib import get_close_matches
 from enum import Enum, auto
 from pathlib import Path
 
@@ -185,6 +184,9 @@ def refusal(name: str) -> str:
     for pattern, reason in _REFUSED:
         if re.fullmatch(pattern, name):
             return reason
+    # Imported here: only a mistake needs it.
+    from difflib import get_close_matches
+
     close = get_close_matches(name, [*ALLOWED, *ALIASES, *_JAVA], n=1, cutoff=0.8)
     if close:
         return f"is no property that kcompare takes; did you mean {close[0]}, or else remove it"

@@ -139,10 +139,12 @@ def _value(entry: _Entry, side_flag: str) -> str:
             f"{_CONFIG_FLAGS[side_flag]}"
         )
     value = resolve(entry.raw, entry.place)
-    if not value or "\0" in value:
-        # An empty ssl.endpoint.identification.algorithm is how Java clients are told not to look at host names.
+    if not value:
+        # This is how Java clients are told not to look at host names.
         way_out = "write none, or https" if entry.name == "ssl.endpoint.identification.algorithm" else "give it one"
-        raise UsageError(f"{entry.place} has {'a NUL in its' if value else 'no'} value; {way_out}")
+        raise UsageError(f"{entry.place} has no value; {way_out}")
+    if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
+        raise UsageError(f"{entry.place} has a value that is no text; write one in UTF-8 without a NUL")
     accepted, wrong = allowlist.accept(entry.name, value)
     if secret or (referred and (accepted is None or allowlist.ALLOWED[entry.name] in _REMEMBERED_KINDS)):
         remember(value)
