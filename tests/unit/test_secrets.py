@@ -144,6 +144,7 @@ MISPLACED = [
     ["-L", "my.own.secret=SECRET"],
     ["sasl.password=SECRET"],
     ["ssl.key.password = SECRET"],
+    ["sasl.password=some SECRET"],
     ["-Psasl.password=SECRET"],
     ["--sasl.password=SECRET"],
 ]
@@ -168,6 +169,24 @@ def test_a_refusal_does_not_repeat_the_secret(
     assert not engine.requests
 
 
+@pytest.mark.parametrize("command", ["compare", "tail"])
+@pytest.mark.parametrize("place", [0, 1])
+@pytest.mark.parametrize(
+    "view", ["sasl.password=some canary-7f3e", "kafka://a:1/password=x canary-7f3e", "x secret = 7f3e"]
+)
+def test_a_property_in_the_place_of_a_view_loses_its_value(
+    engine: FakeEngine, capsys: pytest.CaptureFixture[str], command: str, place: int, view: str
+) -> None:
+    views = list(VIEWS)
+    views[place] = view
+    for chosen in ("text", "json"):
+        assert run([command, *views, "--debug", "--output", chosen]) == 2
+        shown = capsys.readouterr()
+        assert_silent(shown.out, shown.err)
+        assert "looks like a client property; give it to -L or -R" in shown.err
+    assert not engine.requests
+
+
 def test_a_secret_in_a_config_file_that_is_wrong_is_not_repeated(
     engine: FakeEngine, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
@@ -185,6 +204,12 @@ def test_every_line_of_a_key_is_hidden() -> None:
     remember("-----BEGIN-----\nMIIEvQIBADANBgkqh\nabc\n")
     assert hide("x MIIEvQIBADANBgkqh y") == "x *** y"
     assert hide("abcdef") == "abcdef"
+
+
+@pytest.mark.parametrize("spelt", [CANARY, ascii(CANARY), json.dumps(CANARY)])
+def test_a_secret_is_hidden_however_it_is_escaped(spelt: str) -> None:
+    remember(CANARY)
+    assert_silent(hide(f"Invalid value {spelt} for"))
 
 
 def test_a_short_secret_is_hidden_as_a_word() -> None:

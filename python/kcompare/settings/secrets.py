@@ -26,6 +26,7 @@ _PLACES = (".location", ".file", ".url", ".id", ".type", ".method", ".scope", ".
 _REFERENCE = re.compile(r"\{(env|file)=([^{}]+)\}")
 _BROKEN_REFERENCE = re.compile(r"\{(env|file)\b")
 _PAIR = re.compile(rf"(?i)([\w.-]*(?:{_WORDS})[\w.-]*\s*=\s*)(?!\{{(?:env|file)=)[^\s*]\S*")
+_ARGUMENT = re.compile(rf"(?is)([\w.-]*(?:{_WORDS})[\w.-]*\s*=).*")
 _WHOLE_WORD_BELOW = 4
 _SHORTEST_LINE = 8
 
@@ -106,6 +107,16 @@ def hide(text: str) -> str:
     for form in sorted(_remembered, key=len, reverse=True):
         text = _remembered[form].sub(HIDDEN, text)
     return _PAIR.sub(rf"\1{HIDDEN}", text)
+
+
+def speaks_of_a_secret(text: str) -> bool:
+    """Whether a text holds something like ``password=x``."""
+    return bool(_ARGUMENT.search(text))
+
+
+def hide_arguments(text: str) -> str:
+    """The same for what a parser says of a command line: an argument may hold blanks, so all behind its name goes."""
+    return _ARGUMENT.sub(rf"\1{HIDDEN}", hide(text))
 
 
 def forget() -> None:

@@ -8,7 +8,7 @@ import re
 from kcompare.errors import UsageError
 from kcompare.model import View
 from kcompare.settings.quoting import quoted
-from kcompare.settings.secrets import hide
+from kcompare.settings.secrets import hide, hide_arguments, speaks_of_a_secret
 
 DEFAULT_PORT = 9092
 """The port that Kafka's own tools and examples use where none is named."""
@@ -32,8 +32,11 @@ def redact(text: str) -> str:
     """Replaces what may be a user name and a password in front of an ``@`` by ``***``.
 
     Neither host nor topic names may hold an ``@``, so everything between ``://`` and the last one goes.
-    Paths of ``logdir:`` and ``fingerprint:`` may hold one and are left as they are.
+    Paths of ``logdir:`` and ``fingerprint:`` may hold one and are left as they are. A property that was meant for
+    ``-L`` or ``-R`` may stand here by mistake, and loses its value.
     """
+    if speaks_of_a_secret(text):
+        return hide_arguments(text)
     if "://" in text:
         return _CREDENTIALS.sub("://***@", text)
     if "@" in text and not text.startswith(("logdir:", "fingerprint:")):
@@ -65,6 +68,8 @@ def parse_view(text: str) -> View:
     if len(text) > MAX_VIEW_LENGTH:
         raise UsageError(f"a view has {len(text)} characters, over the limit of {MAX_VIEW_LENGTH}; write {_FORM}")
     shown = quoted(redact(text))
+    if speaks_of_a_secret(text):
+        raise UsageError(f"view {shown} looks like a client property; give it to -L or -R, and write {_FORM} here")
     if not text.startswith(_SCHEME):
         raise UsageError(_refusal(text, shown))
     if "@" in text:
