@@ -7,7 +7,7 @@ As a script it runs the command line with such an engine, for tests that need a 
 import sys
 import time
 from collections.abc import Callable, MutableMapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
 
@@ -18,7 +18,7 @@ from kcompare.model import IsolationLevel, Mode, Report, TailReport
 from kcompare.settings.cluster import ClusterSettings
 from tests.unit.report_samples import REPORTS, TAILS
 
-DEFAULTS = ClusterSettings(data_path_reason="auto: no property needs librdkafka")
+DEFAULTS = ClusterSettings()
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class TailRequest:
     count: int = 10
     show_values: bool = False
     isolation: Any = IsolationLevel.READ_COMMITTED
-    settings: Any = (replace(DEFAULTS, stall_timeout_ms=30_000),)
+    settings: Any = ()
 
 
 @dataclass(frozen=True)

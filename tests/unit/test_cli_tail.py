@@ -1,6 +1,7 @@
 """`kcompare tail`: views to request, report to output and exit code."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from kcompare.errors import RefusedError, UnreachableError
 from kcompare.model import DataPath, ErrorEntry, IsolationLevel, TailReport
 from kcompare.report.schemas import load
 from kcompare.report.tail_text import tail_text
-from tests.unit.cli_fakes import FakeEngine, TailRequest, install
+from tests.unit.cli_fakes import DEFAULTS, FakeEngine, TailRequest, install
 from tests.unit.report_samples import TAILS, tail_of_seed, tail_with_errors
 
 VIEW = "kafka://a:1/blogs"
@@ -25,7 +26,8 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
 
 def test_the_options_reach_the_request(engine: FakeEngine) -> None:
     assert run(["tail", VIEW]) == 0
-    assert engine.requests[-1] == TailRequest(engine.requests[-1].views)
+    settings = (replace(DEFAULTS, stall_timeout_ms=30_000),)
+    assert engine.requests[-1] == TailRequest(engine.requests[-1].views, settings=settings)
     other = "kafka://b:2/blogs"
     assert run(["tail", "-n", "3", "--show-values", "--isolation", "read_uncommitted", VIEW, other]) == 0
     request = engine.requests[-1]

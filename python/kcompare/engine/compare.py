@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from kcompare.sources.base import Identity, Source
 
 DEFAULT_BUDGET_BYTES = 64 << 20
+DEFAULT_SETTINGS = ClusterSettings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +76,8 @@ class CompareRequest:
     workers: int | None = None
     budget_bytes: int = DEFAULT_BUDGET_BYTES
     max_findings: int = 100
-    left_settings: ClusterSettings = field(default_factory=ClusterSettings)
-    right_settings: ClusterSettings = field(default_factory=ClusterSettings)
+    left_settings: ClusterSettings = DEFAULT_SETTINGS
+    right_settings: ClusterSettings = DEFAULT_SETTINGS
 
     def view(self, side: Side) -> View:
         """The view of one side."""

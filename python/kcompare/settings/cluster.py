@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from kcompare.model import DataPath
 
 PLAINTEXT = "PLAINTEXT"
+NOTHING_MORE = "auto: no property needs librdkafka"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class ClusterSettings:
     request_timeout_ms: int = 30_000
     stall_timeout_ms: int = 60_000
     data_path: DataPath = DataPath.NATIVE
-    data_path_reason: str = ""
+    data_path_reason: str = NOTHING_MORE
     properties: tuple[tuple[str, str], ...] = field(default=(), repr=False)
 
     @property

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from kcompare.errors import UsageError
 from kcompare.model import DataPath
 from kcompare.settings import allowlist
-from kcompare.settings.cluster import PLAINTEXT, ClusterSettings
+from kcompare.settings.cluster import NOTHING_MORE, PLAINTEXT, ClusterSettings
 from kcompare.settings.quoting import quoted
 from kcompare.settings.secrets import has_reference, is_secret, read_text, remember, resolve
 from kcompare.settings.views import redact_within
@@ -185,7 +185,7 @@ def _data_path(values: dict[str, str], found: dict[str, _Entry], asked: DataPath
         need, place = beyond[0], found[beyond[0]].place
     else:
         path = asked or DataPath.NATIVE
-        return path, f"--data-path {asked.value}" if asked else "auto: no property needs librdkafka"
+        return path, f"--data-path {asked.value}" if asked else NOTHING_MORE
     if asked is DataPath.NATIVE:
         raise UsageError(
             f"{place} needs librdkafka, which --data-path native does without; remove it, or remove --data-path native"
