@@ -334,13 +334,13 @@ class TopicReport:
 
 @dataclass(frozen=True, slots=True)
 class ViewReport:
-    """One side, as the report names it."""
+    """One side, as the report names it. ``data_path`` is None where the run failed before it was chosen."""
 
     view: str
     kind: str
     cluster_id: str | None = None
     topic_id: str | None = None
-    data_path: DataPath = DataPath.NATIVE
+    data_path: DataPath | None = None
     data_path_reason: str = ""
 
 
@@ -362,7 +362,6 @@ class OptionsReport:
     right_range: str | None = None
     topics: str | None = None
     map: tuple[str, ...] = ()
-    data_path: str = "native"
 
 
 @dataclass(frozen=True, slots=True)
@@ -450,12 +449,18 @@ class TailPartition:
 
 @dataclass(frozen=True, slots=True)
 class TailView:
-    """The ends of a topic's partitions: skew in ms between them, and the smallest stop."""
+    """The ends of a topic's partitions: skew in ms between them, and the smallest stop.
+
+    ``notes`` are words about how the view was read, such as ``tls_unverified``.
+    """
 
     view: str
     partitions: tuple[TailPartition, ...]
     end_skew_ms: int | None
     common_prefix_stop: int | None
+    data_path: DataPath | None = None
+    data_path_reason: str = ""
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

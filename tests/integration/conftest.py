@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from tests.integration.kafka import Pair, RecordingProxy, start_pair
+from tests.integration.kafka.secured import start_secured
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
+
+    from tests.integration.kafka.secured import SecuredCluster
 
 PAIR = pytest.StashKey[Pair]()
 
@@ -30,6 +33,13 @@ def kafka(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config)
         pytestconfig.stash[PAIR] = pair
         yield pair
         del pytestconfig.stash[PAIR]
+
+
+@pytest.fixture(scope="package")
+def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredCluster]:
+    """A cluster that asks for TLS and a login, for the tests that are about these."""
+    with start_secured(logs=tmp_path_factory.mktemp("secured-logs")) as cluster:
+        yield cluster
 
 
 @pytest.fixture

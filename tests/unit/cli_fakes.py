@@ -18,7 +18,7 @@ from kcompare.model import IsolationLevel, Mode, Report, TailReport
 from kcompare.settings.cluster import ClusterSettings
 from tests.unit.report_samples import REPORTS, TAILS
 
-DEFAULT_SETTINGS = ClusterSettings()
+DEFAULTS = ClusterSettings()
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,8 @@ class CompareRequest:
     budget_bytes: int = 64 << 20
     rate_limit_bytes: Any = None
     max_findings: int = 100
-    left_settings: Any = DEFAULT_SETTINGS
-    right_settings: Any = DEFAULT_SETTINGS
+    left_settings: Any = DEFAULTS
+    right_settings: Any = DEFAULTS
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,7 @@ class TailRequest:
     count: int = 10
     show_values: bool = False
     isolation: Any = IsolationLevel.READ_COMMITTED
+    settings: Any = ()
 
 
 @dataclass(frozen=True)

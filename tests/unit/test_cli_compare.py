@@ -19,17 +19,22 @@ from kcompare.errors import (
     UnreachableError,
     UnsupportedError,
 )
-from kcompare.model import IsolationLevel, Mode, RecordField, Report
+from kcompare.model import DataPath, IsolationLevel, Mode, RecordField, Report
 from kcompare.report.schemas import load
 from kcompare.report.text import report_text
 from kcompare.settings.allowances import parse_allowance
 from kcompare.settings.cluster import ClusterSettings
+from kcompare.settings.properties import cluster_settings
 from kcompare.settings.ranges import parse_range
-from tests.unit.cli_fakes import CompareRequest, FakeEngine, install
+from tests.unit.cli_fakes import DEFAULTS, CompareRequest, FakeEngine, install
 from tests.unit.report_samples import REPORTS, equal_with_tail
 
 VIEWS = ("kafka://a:1/blogs", "kafka://b:2/blogs")
 VALIDATOR = Draft202012Validator(load("report"))
+
+
+def settings(*entries: str, path: DataPath | None = None) -> ClusterSettings:
+    return cluster_settings("-L", entries, None, path, request_timeout_ms=30_000, stall_timeout_ms=60_000)
 
 
 @pytest.fixture
@@ -82,10 +87,17 @@ def test_without_options_the_request_has_the_engines_defaults(engine: FakeEngine
         ("--right-range=-7", "right_range", parse_range("-7")),
         ("--left-range -7", "left_range", parse_range("-7")),
         ("--rate-limit 200MB/s", "rate_limit_bytes", 200_000_000),
-        ("--stall-timeout 2m", "left_settings", ClusterSettings(stall_timeout_ms=120_000)),
-        ("--stall-timeout 2m", "right_settings", ClusterSettings(stall_timeout_ms=120_000)),
-        ("--request-timeout 5s", "left_settings", ClusterSettings(request_timeout_ms=5_000)),
-        ("--request-timeout 5s", "right_settings", ClusterSettings(request_timeout_ms=5_000)),
+        ("-L client.id=a -L client.rack=b", "left_settings", settings("client.id=a", "client.rack=b")),
+        ("-L client.id=a", "right_settings", DEFAULTS),
+        ("-R client.id=a", "right_settings", settings("client.id=a")),
+        ("-R client.id=a", "left_settings", DEFAULTS),
+        ("--left-config /dev/null", "left_settings", DEFAULTS),
+        ("--data-path native", "left_settings", settings(path=DataPath.NATIVE)),
+        ("--data-path consumer", "right_settings", settings(path=DataPath.CONSUMER)),
+        ("--stall-timeout 2m", "left_settings", replace(DEFAULTS, stall_timeout_ms=120_000)),
+        ("--stall-timeout 2m", "right_settings", replace(DEFAULTS, stall_timeout_ms=120_000)),
+        ("--request-timeout 5s", "left_settings", replace(DEFAULTS, request_timeout_ms=5_000)),
+        ("--request-timeout 5s", "right_settings", replace(DEFAULTS, request_timeout_ms=5_000)),
     ],
 )
 def test_every_option_reaches_the_request(engine: FakeEngine, arguments: str, name: str, value: Any) -> None:
@@ -159,6 +171,13 @@ USAGE = [
     ("kafka://a:1/t kafka://b:2/t --max-findings none", "'--max-findings'"),
     ("kafka://a:1/t kafka://b:2/t --output", "'--output' requires an argument"),
     ("kafka://a:1/t kafka://b:2/t --output yaml", "'yaml' is not one of"),
+    ("kafka://a:1/t kafka://b:2/t -L client.id", "-L number 1 has no '='"),
+    ("kafka://a:1/t kafka://b:2/t -R sasl.pasword=x", "-R sasl.pasword is no property"),
+    ("kafka://a:1/t kafka://b:2/t -R sasl.password=x", "-R sasl.password holds a secret"),
+    ("kafka://a:1/t kafka://b:2/t -R security.protocol=ssl --data-path native", "--data-path native does without"),
+    ("kafka://a:1/t kafka://b:2/t --data-path fast", "'fast' is not one of 'native', 'consumer'"),
+    ("kafka://a:1/t kafka://b:2/t --left-config /nowhere", "--left-config names '/nowhere'"),
+    ("kafka://a:1/t kafka://b:2/t --right-config /nowhere", "--right-config names '/nowhere'"),
     ("kafka://a:1/t kafka://b:2/t --export report.json", "--export 'report.json'"),
     ("kafka://a:1/t kafka://b:2/t --export yaml=x", "--export 'yaml=x'"),
     ("kafka://a:1/t kafka://b:2/t --export json=-", "--export 'json=-'"),

@@ -18,7 +18,7 @@ from tests.unit.cli_fakes import install
 DOCS = Path(__file__).parent.parent.parent / "docs"
 CLI = (DOCS / "cli.md").read_text(encoding="utf-8")
 FORMATS = (DOCS / "formats.md").read_text(encoding="utf-8")
-OPTION = re.compile(r"(?<![\w-])(--?[a-z][a-z-]*)")
+OPTION = re.compile(r"(?<![\w-])(--?[a-zA-Z][a-z-]*)")
 
 
 def section(text: str, title: str) -> str:
@@ -88,6 +88,11 @@ def test_every_example_runs(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("B_PASSWORD", "swordfish")
+    (tmp_path / "b.password").write_text("swordfish\n")
+    (tmp_path / "ca.pem").touch()
+    (properties,) = re.findall(r"^```properties\n(.*?)^```", CLI, re.DOTALL | re.MULTILINE)
+    (tmp_path / "b.properties").write_text(properties)
     install(monkeypatch)
     program, *arguments = shlex.split(example)
     assert program == "kcompare"

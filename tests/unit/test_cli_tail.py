@@ -1,16 +1,18 @@
 """`kcompare tail`: views to request, report to output and exit code."""
 
 import json
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from jsonschema import Draft202012Validator
 
 from kcompare.cli.main import run
 from kcompare.errors import RefusedError, UnreachableError
-from kcompare.model import ErrorEntry, IsolationLevel, TailReport
+from kcompare.model import DataPath, ErrorEntry, IsolationLevel, TailReport
 from kcompare.report.schemas import load
 from kcompare.report.tail_text import tail_text
-from tests.unit.cli_fakes import FakeEngine, TailRequest, install
+from tests.unit.cli_fakes import DEFAULTS, FakeEngine, TailRequest, install
 from tests.unit.report_samples import TAILS, tail_of_seed, tail_with_errors
 
 VIEW = "kafka://a:1/blogs"
@@ -24,13 +26,27 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
 
 def test_the_options_reach_the_request(engine: FakeEngine) -> None:
     assert run(["tail", VIEW]) == 0
-    assert engine.requests[-1] == TailRequest(engine.requests[-1].views)
+    settings = (replace(DEFAULTS, stall_timeout_ms=30_000),)
+    assert engine.requests[-1] == TailRequest(engine.requests[-1].views, settings=settings)
     other = "kafka://b:2/blogs"
     assert run(["tail", "-n", "3", "--show-values", "--isolation", "read_uncommitted", VIEW, other]) == 0
     request = engine.requests[-1]
     assert [view.text for view in request.views] == [VIEW, other]
     assert (request.count, request.show_values) == (3, True)
     assert request.isolation is IsolationLevel.READ_UNCOMMITTED
+
+
+def test_the_first_view_has_the_left_settings_and_the_second_the_right_ones(engine: FakeEngine, tmp_path: Path) -> None:
+    file = tmp_path / "right.properties"
+    file.write_text("client.rack=r\nclient.id=file\n")
+    flags = ["-L", "client.id=first", "-R", "client.id=second", "--right-config", str(file)]
+    assert run(["tail", VIEW, "kafka://b:2/blogs", *flags]) == 0
+    left, right = engine.requests[-1].settings
+    assert (left.client_id, left.rack_id) == ("first", None)
+    assert (right.client_id, right.rack_id) == ("second", "r")
+    assert run(["tail", VIEW, "-L", "client.id=first", "--data-path", "consumer"]) == 0
+    (only,) = engine.requests[-1].settings
+    assert (only.client_id, only.data_path, only.stall_timeout_ms) == ("first", DataPath.CONSUMER, 30_000)
 
 
 @pytest.mark.parametrize("name", TAILS)
@@ -67,6 +83,9 @@ def test_a_partition_that_was_not_read_is_no_success(engine: FakeEngine) -> None
         ([VIEW] * 3, "takes one or two views and got 3"),
         (["kafka://a:1/"], "VIEW: view 'kafka://a:1/' names no topic"),
         ([VIEW, "-n", "0"], "'-n'"),
+        ([VIEW, "-R", "client.id=a"], "are for a second view and there is none; use -L"),
+        ([VIEW, "--right-config", "/nowhere"], "are for a second view and there is none; use -L"),
+        ([VIEW, VIEW, "-R", "sasl.password=x"], "-R sasl.password holds a secret"),
         ([VIEW, "--follow"], "no such option: --follow"),
     ],
 )

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kcompare.model import (
+    DataPath,
     Effect,
     Finding,
     FindingKind,
@@ -89,10 +90,15 @@ def test_no_text_from_outside_reaches_the_terminal_raw() -> None:
     assert made.options is not None
     hostile = replace(
         made,
-        left=replace(made.left, view=HOSTILE, cluster_id=HOSTILE, topic_id=HOSTILE),
-        options=replace(
-            made.options, mode_reason=HOSTILE, fields_reason=HOSTILE, allow_tail=HOSTILE, data_path=HOSTILE
+        left=replace(
+            made.left,
+            view=HOSTILE,
+            cluster_id=HOSTILE,
+            topic_id=HOSTILE,
+            data_path=DataPath.CONSUMER,
+            data_path_reason=HOSTILE,
         ),
+        options=replace(made.options, mode_reason=HOSTILE, fields_reason=HOSTILE, allow_tail=HOSTILE),
         topics=(TopicReport(HOSTILE, HOSTILE, Verdict.INCONCLUSIVE, (entry,)),) * 2,
         errors=tuple(replace(error, message=HOSTILE, code=HOSTILE, topic=HOSTILE) for error in made.errors),
         notes=(HOSTILE,),
@@ -203,3 +209,25 @@ def test_any_64_bits_are_a_timestamp(value: int | None, shown: str) -> None:
 @given(st.lists(st.tuples(st.text(), st.text()), max_size=5))
 def test_a_table_is_one_line_a_row(rows: list[tuple[str, str]]) -> None:
     assert len(table(("a", "b"), rows, left_aligned=(1,))) == len(rows) + 1
+
+
+def test_what_read_the_sides_is_told_with_its_reason() -> None:
+    made = inconclusive()
+    assert "path " not in report_text(made)
+    native = ("left", "right")
+    both = replace(made, **{side: replace(getattr(made, side), data_path=DataPath.NATIVE) for side in native})
+    assert "\npath     native\n" in report_text(both)
+    mixed = replace(
+        both, right=replace(made.right, data_path=DataPath.CONSUMER, data_path_reason="auto: SSL needs librdkafka")
+    )
+    assert "\npath     native on left, consumer (auto: SSL needs librdkafka) on right\n" in report_text(mixed)
+    half = replace(made, right=mixed.right)
+    assert "\npath     unknown on left, consumer (auto: SSL needs librdkafka) on right\n" in report_text(half)
+
+
+def test_what_read_a_tail_is_told_with_what_is_wrong_with_it() -> None:
+    made = tail_of_seed()
+    (view,) = made.views
+    shown = replace(view, data_path=DataPath.CONSUMER, data_path_reason="auto", notes=("tls_unverified",))
+    told = tail_text(replace(made, views=(shown,)))
+    assert told.startswith(f"{view.view}\npath: consumer (auto)\nnotes: tls_unverified\n")

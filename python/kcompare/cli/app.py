@@ -13,6 +13,7 @@ from kcompare.cli.session import DEBUG, Session
 from kcompare.cli.streams import complain, show
 from kcompare.cli.tail import tail
 from kcompare.errors import UsageError
+from kcompare.settings.secrets import hide_arguments
 
 
 class _Group(TyperGroup):
@@ -61,7 +62,8 @@ def invoke(session: Session) -> int:
     try:
         code = command.main(args=list(session.arguments), prog_name="kcompare", standalone_mode=False, obj=session)
     except typer.TyperException as error:
-        raise UsageError(_sentence(error)) from error
+        # Not `from error`: the parser's own message repeats an argument that may be a secret in the wrong place.
+        raise UsageError(_sentence(error)) from None
     return code if isinstance(code, int) else 0
 
 
@@ -69,6 +71,6 @@ def _sentence(error: typer.TyperException) -> str:
     """The parser's message as one sentence that ends with where to look."""
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else "kcompare"
-    message = " ".join(error.format_message().split())
+    message = " ".join(hide_arguments(error.format_message()).split())
     message = message.replace(". Did you mean", ", did you mean").replace(": Value error, ", ": ").rstrip(".?")
     return f"{message[:1].lower()}{message[1:]}; see '{path} --help'"

@@ -2,6 +2,7 @@
 
 import sys
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 import typer
@@ -9,14 +10,13 @@ import typer
 from kcompare.cli import options
 from kcompare.cli.exports import Format
 from kcompare.cli.failures import checked, failed_report, guarded
-from kcompare.cli.options import bytes_of, optional_value_of, seconds_of, selection_of, value_of
+from kcompare.cli.options import bytes_of, optional_value_of, seconds_of, selection_of, settings_of, value_of
 from kcompare.cli.output import Output
 from kcompare.cli.progress import Progress
 from kcompare.cli.streams import is_terminal
 from kcompare.errors import KcompareError
 from kcompare.model import IsolationLevel, Mode, Report
 from kcompare.settings.allowances import parse_allowance
-from kcompare.settings.cluster import ClusterSettings
 from kcompare.settings.fields import parse_fields
 from kcompare.settings.partitions import parse_partitions
 from kcompare.settings.quantities import parse_rate_bytes
@@ -49,6 +49,11 @@ def compare(  # noqa: PLR0913  (a parameter is an option of the command)
     expect_topics: options.ExpectTopics = None,
     left_range: options.LeftRange = None,
     right_range: options.RightRange = None,
+    left_properties: options.LeftProperties = None,
+    right_properties: options.RightProperties = None,
+    left_config: options.LeftConfig = None,
+    right_config: options.RightConfig = None,
+    data_path: options.DataPathChoice = None,
     workers: options.Workers = None,
     budget: options.Budget = "64MiB",
     rate_limit: options.RateLimit = None,
@@ -78,10 +83,7 @@ def compare(  # noqa: PLR0913  (a parameter is an option of the command)
         # A mistake in a view is told before the engine, which takes a while to import.
         from kcompare.engine.compare import CompareRequest
 
-        settings = ClusterSettings(
-            request_timeout_ms=round(1000 * seconds_of("--request-timeout", request_timeout)),
-            stall_timeout_ms=round(1000 * seconds_of("--stall-timeout", stall_timeout)),
-        )
+        side = partial(settings_of, request_timeout=request_timeout, stall_timeout=stall_timeout)
         request = CompareRequest(
             left=left_view,
             right=right_view,
@@ -103,8 +105,8 @@ def compare(  # noqa: PLR0913  (a parameter is an option of the command)
             budget_bytes=bytes_of("--budget", budget),
             rate_limit_bytes=optional_value_of("--rate-limit", rate_limit, parse_rate_bytes),
             max_findings=max_findings,
-            left_settings=settings,
-            right_settings=settings,
+            left_settings=side("-L", left_properties, left_config, data_path),
+            right_settings=side("-R", right_properties, right_config, data_path),
         )
         return _run(request, drawn=not (quiet or no_progress))
 

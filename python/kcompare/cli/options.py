@@ -7,7 +7,9 @@ import typer
 
 from kcompare.cli.exports import Format
 from kcompare.errors import UsageError
-from kcompare.model import IsolationLevel, Mode
+from kcompare.model import DataPath, IsolationLevel, Mode
+from kcompare.settings.cluster import ClusterSettings
+from kcompare.settings.properties import cluster_settings
 from kcompare.settings.quantities import parse_duration_ms, parse_size_bytes
 
 if TYPE_CHECKING:
@@ -109,6 +111,34 @@ MaxFindings = Annotated[
     int,
     typer.Option(metavar="N", min=1, max=1_000_000, help="Findings listed for each partition; the verdict uses all."),
 ]
+LeftProperties = Annotated[
+    list[str] | None,
+    typer.Option(
+        "-L",
+        metavar="KEY=VALUE",
+        help="A client property of the left (or first) side by librdkafka's name; "
+        "a secret as {env=NAME} or {file=PATH}. Repeatable.",
+    ),
+]
+RightProperties = Annotated[
+    list[str] | None,
+    typer.Option("-R", metavar="KEY=VALUE", help="The same for the right (or second) side."),
+]
+LeftConfig = Annotated[
+    str | None,
+    typer.Option(metavar="FILE", help="A file of client properties of the left (or first) side; -L wins over it."),
+]
+RightConfig = Annotated[
+    str | None, typer.Option(metavar="FILE", help="The same for the right (or second) side, and -R.")
+]
+DataPathChoice = Annotated[
+    DataPath | None,
+    typer.Option(
+        "--data-path",
+        help="What reads the clusters: kcompare's own client, or librdkafka; chosen for each side where not given.",
+        show_default=False,
+    ),
+]
 StallTimeout = Annotated[
     str, typer.Option(metavar="DURATION", help="Give a range up after so long without any progress.")
 ]
@@ -186,4 +216,28 @@ def selection_of(topics: str | None, maps: list[str] | None, expected: int | Non
         optional_value_of("--topics", topics, TopicPattern),
         tuple(value_of("--map", text, parse_map) for text in maps or ()),
         expected,
+    )
+
+
+def settings_of(
+    flag: str,
+    entries: list[str] | None,
+    config: str | None,
+    data_path: DataPath | None,
+    *,
+    request_timeout: str = "30s",
+    stall_timeout: str = "30s",
+) -> ClusterSettings:
+    """The settings of one side; ``flag`` is ``-L`` or ``-R``.
+
+    Raises:
+        UsageError: a property, a file or a duration that cannot be.
+    """
+    return cluster_settings(
+        flag,
+        entries or (),
+        config,
+        data_path,
+        request_timeout_ms=round(seconds_of("--request-timeout", request_timeout) * 1000),
+        stall_timeout_ms=round(seconds_of("--stall-timeout", stall_timeout) * 1000),
     )

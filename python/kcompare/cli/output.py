@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 
 from kcompare.cli.exports import Exports, Format
 from kcompare.cli.failures import INCONCLUSIVE, failed_tail, tail_exit_code
+from kcompare.cli.redaction import tail_without_secrets, without_secrets
 from kcompare.cli.streams import complain, show, takes_colour
 from kcompare.model import ErrorEntry
 from kcompare.report.json import report_json, tail_json
@@ -49,6 +50,7 @@ class Output:
 
     def report(self, report: Report) -> int:
         """Writes a comparison's report everywhere and returns the exit code."""
+        report = without_secrets(report)
         problems = self._exports.write(lambda chosen: _REPORT[chosen](report))
         if problems:
             # A pipeline that waits for the file must not see success, and the document names the exit code.
@@ -72,6 +74,7 @@ class Output:
 
     def tail(self, report: TailReport) -> int:
         """Writes the ends of topics everywhere and returns the exit code."""
+        report = tail_without_secrets(report)
         problems = self._exports.write(lambda chosen: _TAIL[chosen](report))
         shown = self._show(_TAIL[self._format](report))
         fatal = [error.message for error in report.errors if error.fatal]

@@ -79,7 +79,7 @@ def compare(request: CompareRequest, *, board: ProgressBoard) -> Report:
 
 def _run(shared: Shared, outcome: Outcome, clock: float) -> None:
     request, board = shared.request, shared.board
-    clusters = _open(shared)
+    clusters = _open(shared, outcome)
     if request.left.topic:
         pairs = [TopicPair(request.left, request.right)]
     elif len(clusters) == len(SIDES):
@@ -107,12 +107,13 @@ def _run(shared: Shared, outcome: Outcome, clock: float) -> None:
     run_topics(shared, runs, outcome.workers, outcome.topics)
 
 
-def _open(shared: Shared) -> dict[Side, Cluster]:
+def _open(shared: Shared, outcome: Outcome) -> dict[Side, Cluster]:
     """Both clusters, or those that could be reached; the others are noted."""
     request = shared.request
     limit = request.rate_limit_bytes
     rate = None if limit is None else _native.RateLimit(bytes_per_second=limit)
     clusters: dict[Side, Cluster] = {}
+    outcome.notes.extend(f"{side}_tls_unverified" for side in SIDES if request.settings(side).tls_unverified)
     for side in SIDES:
         view = request.view(side)
         try:
@@ -205,10 +206,12 @@ def _place(error: ErrorEntry) -> tuple[bool, str, str, int, str]:
 
 
 def _view_report(shared: Shared, outcome: Outcome, side: Side) -> ViewReport:
-    view = shared.request.view(side)
+    view, settings = shared.request.view(side), shared.request.settings(side)
     return ViewReport(
         view=view.text,
         kind=view.kind,
         cluster_id=outcome.cluster_ids.get(side),
         topic_id=outcome.topic_ids.get(side),
+        data_path=settings.data_path,
+        data_path_reason=settings.data_path_reason,
     )

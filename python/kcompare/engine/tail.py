@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from kcompare import _native
@@ -37,13 +37,18 @@ MAX_OFFSETS_BACK = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class TailRequest:
-    """Which views to look at; ``count`` is the number of records for each partition."""
+    """Which views to look at.
+
+    Attributes:
+        count: the number of records for each partition.
+        settings: how to talk to each view, in the order of the views; none is the default for all of them.
+    """
 
     views: tuple[View, ...]
     count: int = 10
     show_values: bool = False
     isolation: IsolationLevel = IsolationLevel.READ_COMMITTED
-    stall_timeout_s: float = 30.0
+    settings: tuple[ClusterSettings, ...] = ()
 
 
 def tail(request: TailRequest) -> TailReport:
@@ -59,21 +64,28 @@ def tail(request: TailRequest) -> TailReport:
         """Every view in turn; what is wrong with one does not keep the others from being shown."""
         views: list[TailView] = []
         errors: list[ErrorEntry] = []
-        for view in request.views:
+        chosen = request.settings or tuple(ClusterSettings() for _ in request.views)
+        for view, settings in zip(request.views, chosen, strict=True):
             try:
-                found = _Tail(request, view, cancel).read()
+                found = _Tail(request, view, settings, cancel).read()
             except SourceError as error:
                 errors.append(_entry(view, error.code, str(error), fatal=True))
                 found = TailView(view.text, (), None, None)
             else:
                 errors.extend(_partition_errors(view, found))
-            views.append(found)
+            views.append(_with_settings(found, settings))
         return TailReport(tuple(views), tuple(errors))
 
     report = interruptible(work, cancel)
     if cancel.is_cancelled():
         raise InterruptedRunError("interrupted before every partition was read")
     return report
+
+
+def _with_settings(view: TailView, settings: ClusterSettings) -> TailView:
+    """The view with what read it, and what has to be said about that."""
+    notes = ("tls_unverified",) if settings.tls_unverified else ()
+    return replace(view, data_path=settings.data_path, data_path_reason=settings.data_path_reason, notes=notes)
 
 
 def _entry(view: View, code: str, message: str, *, fatal: bool, partition: int | None = None) -> ErrorEntry:
@@ -91,8 +103,9 @@ def _partition_errors(view: View, found: TailView) -> list[ErrorEntry]:
 class _Tail:
     """The end of one view."""
 
-    def __init__(self, request: TailRequest, view: View, cancel: _native.CancelToken) -> None:
-        settings = ClusterSettings(stall_timeout_ms=round(request.stall_timeout_s * 1000))
+    def __init__(
+        self, request: TailRequest, view: View, settings: ClusterSettings, cancel: _native.CancelToken
+    ) -> None:
         self._request = request
         self._source = open_cluster(view.bootstrap, settings, cancel).source(view)
         self._view = view

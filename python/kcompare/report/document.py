@@ -142,6 +142,8 @@ def _view(view: ViewReport) -> Document:
         "kind": view.kind,
         "cluster_id": None if view.cluster_id is None else repair(view.cluster_id),
         "topic_id": view.topic_id,
+        "data_path": view.data_path,
+        "data_path_reason": repair(view.data_path_reason),
     }
 
 
@@ -161,7 +163,6 @@ def _options(options: OptionsReport) -> Document:
         "right_range": options.right_range,
         "topics": options.topics,
         "map": list(options.map),
-        "data_path": options.data_path,
     }
 
 

@@ -30,6 +30,9 @@ def tail_view_document(view: TailView) -> Document:
         "partitions": [tail_partition_document(partition) for partition in view.partitions],
         "end_skew_ms": view.end_skew_ms,
         "common_prefix_stop": view.common_prefix_stop,
+        "data_path": view.data_path,
+        "data_path_reason": repair(view.data_path_reason),
+        "notes": [repair(note) for note in view.notes],
     }
 
 

@@ -29,11 +29,20 @@ def tail_text(report: TailReport) -> str:
 
 def _view(view: TailView) -> list[list[str]]:
     """A view's heading, a block a partition, and the comparison of the ends."""
-    blocks = [[view.view]]
+    blocks = [[view.view, *_path(view)]]
+    if view.notes:
+        blocks[0].append(f"notes: {', '.join(view.notes)}")
     blocks += [_partition(partition) for partition in view.partitions]
     if view.partitions:
         blocks.append(_ends(view))
     return blocks
+
+
+def _path(view: TailView) -> list[str]:
+    """What read the view, where there is a reason to tell."""
+    if view.data_path is None:
+        return []
+    return [f"path: {view.data_path}" + (f" ({view.data_path_reason})" if view.data_path_reason else "")]
 
 
 def _partition(partition: TailPartition) -> list[str]:

@@ -55,6 +55,7 @@ def report_line(report: Report, *, colour: bool = False) -> str:
 
 def _header(report: Report) -> list[str]:
     lines = [f"left     {_view(report.left)}", f"right    {_view(report.right)}"]
+    lines += _path(report)
     options = report.options
     if options is not None:
         lines.append(f"mode     {options.mode}{_because(options.mode_reason)}")
@@ -73,6 +74,17 @@ def _header(report: Report) -> list[str]:
     if report.notes:
         lines.append(f"notes    {', '.join(report.notes)}")
     return lines
+
+
+def _path(report: Report) -> list[str]:
+    """What read the two sides; nothing where a run failed before it knew."""
+    left, right = (
+        f"{view.data_path}{_because(view.data_path_reason)}" if view.data_path else ""
+        for view in (report.left, report.right)
+    )
+    if left == right:
+        return [f"path     {left}"] if left else []
+    return [f"path     {left or 'unknown'} on left, {right or 'unknown'} on right"]
 
 
 def _because(reason: str) -> str:

@@ -8,6 +8,7 @@ import re
 from kcompare.errors import UsageError
 from kcompare.model import View
 from kcompare.settings.quoting import quoted
+from kcompare.settings.secrets import hide, hide_arguments, speaks_of_a_secret
 from kcompare.settings.topic_names import is_legal_topic
 
 DEFAULT_PORT = 9092
@@ -30,8 +31,11 @@ def redact(text: str) -> str:
     """Replaces what may be a user name and a password in front of an ``@`` by ``***``.
 
     Neither host nor topic names may hold an ``@``, so everything between ``://`` and the last one goes.
-    Paths of ``logdir:`` and ``fingerprint:`` may hold one and are left as they are.
+    Paths of ``logdir:`` and ``fingerprint:`` may hold one and are left as they are. A property that was meant for
+    ``-L`` or ``-R`` may stand here by mistake, and loses its value.
     """
+    if speaks_of_a_secret(text):
+        return hide_arguments(text)
     if "://" in text:
         return _CREDENTIALS.sub("://***@", text)
     if "@" in text and not text.startswith(("logdir:", "fingerprint:")):
@@ -40,8 +44,8 @@ def redact(text: str) -> str:
 
 
 def redact_within(sentence: str) -> str:
-    """The same for views that stand somewhere in a text, such as the message of a parser or a traceback."""
-    return _CREDENTIALS_WITHIN.sub("://***@", sentence)
+    """The same for views that stand somewhere in a text, such as a parser's message, and for every secret."""
+    return hide(_CREDENTIALS_WITHIN.sub("://***@", sentence))
 
 
 def kind_of(text: str) -> str:
@@ -76,6 +80,8 @@ def parse_cluster_view(text: str) -> View:
     if len(text) > MAX_VIEW_LENGTH:
         raise UsageError(f"a view has {len(text)} characters, over the limit of {MAX_VIEW_LENGTH}; write {_FORM}")
     shown = quoted(redact(text))
+    if speaks_of_a_secret(text):
+        raise UsageError(f"view {shown} looks like a client property; give it to -L or -R, and write {_FORM} here")
     if not text.startswith(_SCHEME):
         raise UsageError(_refusal(text, shown))
     if "@" in text:

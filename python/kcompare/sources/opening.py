@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kcompare.errors import UnsupportedError
+from kcompare.model import DataPath
 from kcompare.sources.kafka import KafkaCluster
 
 if TYPE_CHECKING:
@@ -25,4 +27,7 @@ def open_cluster(
     Raises:
         SourceError: it could not be reached, or refuses us.
     """
+    if settings.data_path is DataPath.CONSUMER:
+        # Never the native client instead: it would go without the TLS and the login that were asked for.
+        raise UnsupportedError(f"this build cannot read by librdkafka, which it should ({settings.data_path_reason})")
     return KafkaCluster(bootstrap, settings, cancel, rate)
