@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from kcompare.engine import compare as engine
+from kcompare.sources import kafka
 from kcompare.sources.kafka import KafkaSource
 
 if TYPE_CHECKING:
@@ -54,4 +54,4 @@ def install(monkeypatch: pytest.MonkeyPatch, hooks: Hooks) -> None:
                 hooks.before_rows(self.view, offsets)
             return super().rows(partition, offsets, *rest, **options)
 
-    monkeypatch.setattr(engine, "KafkaSource", HookedSource)
+    monkeypatch.setattr(kafka, "KafkaSource", HookedSource)

@@ -14,6 +14,7 @@ from kcompare.engine.examine import UNRELATED
 from kcompare.engine.logs import PartitionLog, join, not_read
 from kcompare.engine.pinned import Moved, moved
 from kcompare.engine.reading import LogChangedError, ReadAgainError, RowReader
+from kcompare.engine.retention import read_again
 from kcompare.errors import RefusedError, SourceError
 from kcompare.executors.threads import ThreadExecutor
 from kcompare.ledger import nothing_read
@@ -157,6 +158,9 @@ class TopicRun:
         pieces: dict[tuple[Side, int], list[SliceDigest]] = {}
         for piece in self._executor.run(self._read_slice, planned.slices):
             pieces.setdefault((piece.slice.side, piece.slice.partition), []).append(piece)
+            self.bytes_read[piece.slice.side] += piece.bytes
+            self._note_end(piece)
+        for piece in read_again(pieces, self._sources, lambda rest: self._executor.run(self._read_slice, rest)):
             self.bytes_read[piece.slice.side] += piece.bytes
             self._note_end(piece)
         self.reading_s = time.monotonic() - started
