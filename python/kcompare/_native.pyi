@@ -327,6 +327,12 @@ def prefix_lanes(*, cells: bytes, anchors: bytes, start: int, offset: int) -> by
 def extend_lanes(*, lanes: bytes | None, rows: bytes) -> bytes:
     """The lanes that follow when the records of ``rows`` are appended to ``lanes`` (None: to nothing)."""
 
+def concat_lanes(*, left: bytes, right: bytes) -> bytes:
+    """The lanes of the records of ``left`` followed by those of ``right``."""
+
+def same_lanes(*, left: bytes, right: bytes, timestamps: bool, offsets: bool) -> bool:
+    """Whether two lanes are of the same records in the same order, in content and in what else is named."""
+
 def common_rows(*, left_rows: bytes, right_rows: bytes, timestamps: bool, offsets: bool) -> int:
     """How many records from the start of both tables are the same."""
 

@@ -24,17 +24,11 @@ class LedgerError(KcompareError):
     code = "LEDGER"
 
 
-def gap_offsets(cells: NDArray[Any], *, unexplained_is_compacted: bool) -> tuple[GapOffsets, int]:
+def gap_offsets(cells: NDArray[Any]) -> tuple[GapOffsets, int]:
     """Offsets without records in the cells, by cause, and the uncovered ones."""
     sums = {name: int(cells["gaps"][:, column].sum()) for column, name in enumerate(tables.GAPS)}
-    unexplained = sums["unexplained"]
-    gaps = GapOffsets(
-        control=sums["control"],
-        aborted=sums["aborted"],
-        compacted=sums["compacted"] + (unexplained if unexplained_is_compacted else 0),
-        unexplained=0 if unexplained_is_compacted else unexplained,
-    )
-    return gaps, sums["uncovered"]
+    uncovered = sums.pop("uncovered")
+    return GapOffsets(**sums), uncovered
 
 
 def coverage(
@@ -43,7 +37,6 @@ def coverage(
     cells: NDArray[Any],
     *,
     allowed_records: int,
-    unexplained_is_compacted: bool,
 ) -> SideCoverage:
     """One side of one partition.
 
@@ -52,7 +45,6 @@ def coverage(
         planned: as planned.
         cells: what was read; they must tile ``planned``.
         allowed_records: records of this side in allowed findings.
-        unexplained_is_compacted: the topic is compacted, so a hole between batches has a cause.
 
     Raises:
         LedgerError: the cells do not tile the planned range, or the parts do not add up to it.
@@ -65,7 +57,7 @@ def coverage(
         tiled = bool(starts[0] == planned.start and stops[-1] == planned.stop and (starts[1:] == stops[:-1]).all())
     if not tiled:
         raise LedgerError(f"{place}: what was read does not tile the plan; report this as a bug")
-    gaps, uncovered = gap_offsets(cells, unexplained_is_compacted=unexplained_is_compacted)
+    gaps, uncovered = gap_offsets(cells)
     records = int(cells["count"].sum())
     covered = records - allowed_records
     if covered < 0 or covered + gaps.total + allowed_records + uncovered != len(planned):

@@ -102,7 +102,7 @@ class Where(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why a planned range is unverified."""
+    """Why a planned range is unverified, or what allows that it is not there."""
 
     ABOVE_HIGH_WATERMARK = "above_high_watermark"
     BATCH_TOO_LARGE = "batch_too_large"
@@ -117,6 +117,7 @@ class Reason(StrEnum):
     OPEN_TRANSACTION = "open_transaction"
     PARTITION_UNAVAILABLE = "partition_unavailable"
     REFUSED = "refused"
+    RETENTION_DURING_RUN = "retention_during_run"
     STALLED = "stalled"
     TOPIC_RECREATED = "topic_recreated"
     TRUNCATED = "truncated"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kcompare.model import FirstDivergence, RecordField, Verdict
+from kcompare.model import FirstDivergence, RecordField, Verdict, Where
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -83,3 +83,14 @@ def expect(left: Sequence[Record], right: Sequence[Record], fields: Fields = AUT
         divergence_by_ordinal(left, right, fields),
         divergence_by_offset(left, right, fields),
     )
+
+
+def explained_by_an_allowance(
+    shorter: Sequence[Record], longer: Sequence[Record], where: Where, fields: Fields = AUTO
+) -> bool:
+    """Whether all that the longer log has more stands at one end: it begins, or ends, with all of the other."""
+    more = len(longer) - len(shorter)
+    if more < 0:
+        return False
+    part = longer[: len(shorter)] if where is Where.TAIL else longer[more:]
+    return same(shorter, part, fields)

@@ -32,23 +32,21 @@ def cells(start: int, rows: list[Cell]) -> NDArray[Any]:
     return table
 
 
-def ledger(table: NDArray[Any], start: int, stop: int, *, allowed: int = 0, compacted: bool = False) -> SideCoverage:
+def ledger(table: NDArray[Any], start: int, stop: int, *, allowed: int = 0) -> SideCoverage:
     bounds = PartitionBounds(3, start, stop, stop)
-    return coverage(
-        bounds, OffsetRange(start, stop), table, allowed_records=allowed, unexplained_is_compacted=compacted
-    )
+    return coverage(bounds, OffsetRange(start, stop), table, allowed_records=allowed)
 
 
 GAPS = st.dictionaries(st.sampled_from(tables.GAPS), st.integers(0, 50))
 ROWS = st.lists(st.tuples(st.integers(0, 50), GAPS), max_size=6)
 
 
-@given(rows=ROWS, start=st.integers(0, 2**40), share=st.floats(0, 1), compacted=st.booleans())
-def test_the_parts_add_up_to_the_plan(rows: list[Cell], start: int, share: float, compacted: bool) -> None:  # noqa: FBT001
+@given(rows=ROWS, start=st.integers(0, 2**40), share=st.floats(0, 1))
+def test_the_parts_add_up_to_the_plan(rows: list[Cell], start: int, share: float) -> None:
     records = sum(count for count, _ in rows)
     stop = start + records + sum(sum(gaps.values()) for _, gaps in rows)
     allowed = int(records * share)
-    found = ledger(cells(start, rows), start, stop, allowed=allowed, compacted=compacted)
+    found = ledger(cells(start, rows), start, stop, allowed=allowed)
     assert found.covered_offsets == records - allowed
     assert found.allowed_offsets == allowed
     assert found.records == records
@@ -59,8 +57,7 @@ def test_the_parts_add_up_to_the_plan(rows: list[Cell], start: int, share: float
 
 def test_causes_of_gaps_stay_apart() -> None:
     table = cells(0, [(1, {"control": 2, "aborted": 3}), (1, {"compacted": 5, "unexplained": 7, "uncovered": 11})])
-    assert gap_offsets(table, unexplained_is_compacted=False) == (GapOffsets(2, 3, 5, 7), 11)
-    assert gap_offsets(table, unexplained_is_compacted=True) == (GapOffsets(2, 3, 12, 0), 11)
+    assert gap_offsets(table) == (GapOffsets(2, 3, 5, 7), 11)
 
 
 def test_uncovered_is_never_a_gap_nor_covered() -> None:

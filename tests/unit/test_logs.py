@@ -54,7 +54,7 @@ def joined(stop: int, pieces: list[SliceDigest], start: int = 0) -> PartitionLog
 
 
 def uncovered(log: PartitionLog) -> int:
-    found = coverage(log.bounds, log.planned, log.table, allowed_records=0, unexplained_is_compacted=False)
+    found = coverage(log.bounds, log.planned, log.table, allowed_records=0)
     return found.uncovered_offsets
 
 
@@ -141,11 +141,7 @@ def test_first_offsets_and_times_skip_cells_without_records() -> None:
     assert (log.first_timestamp, log.last_timestamp) == (7, 8)
 
 
-def test_batches_and_compaction_are_summed_over_cells() -> None:
-    compacted = np.zeros(len(tables.GAPS), dtype="<u8")
-    compacted[tables.GAPS.index("compacted")] = 1
-    cells = cell(0, 10, batches=3, log_append_batches=1) + cell(10, 20, batches=2, count=9, gaps=compacted)
+def test_batches_are_summed_over_cells() -> None:
+    cells = cell(0, 10, batches=3, log_append_batches=1) + cell(10, 20, batches=2)
     log = joined(20, [digest(0, 20, cells=cells)])
     assert log.batches == (5, 1)
-    assert log.has_compaction
-    assert not joined(10, [digest(0, 10)]).has_compaction

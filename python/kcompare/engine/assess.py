@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from kcompare.engine import holes, retention
 from kcompare.engine.differences import Examination
 from kcompare.engine.effects import Allowances, finding
 from kcompare.engine.examine import UNRELATED, Pair, examine
@@ -24,6 +25,9 @@ from kcompare.verdict import partition_verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Any
+
+    from numpy.typing import NDArray
 
     from kcompare.engine.differences import Difference
     from kcompare.engine.logs import PartitionLog
@@ -74,12 +78,15 @@ def compared_fields(
 def assess(left: PartitionLog, right: PartitionLog, terms: Terms, reader: RowReader) -> PartitionReport:
     """Compares one partition that both sides have."""
     fields, warnings = compared_fields(terms.fields, left, right)
+    head, tail = terms.allowances.head, terms.allowances.tail
+    left, right, granted = retention.allowed(left, right, head, reader)
     pair = Pair(
         left,
         right,
         timestamps=RecordField.TIMESTAMP in fields,
         offsets=RecordField.OFFSET in fields,
-        head_allowed=terms.allowances.head is not None,
+        heads=head.sides if head else (),
+        tails=tail.sides if tail else (),
     )
     unverified = _unverified(pair)
     distrusted = left.distrust is not None or right.distrust is not None
@@ -97,7 +104,7 @@ def assess(left: PartitionLog, right: PartitionLog, terms: Terms, reader: RowRea
         unverified.append(_whole(pair, Reason(examination.unverified[0]), examination.unverified[1]))
     for log in (left, right):
         unverified.extend(_gap_findings(log, terms))
-    findings.extend(unverified)
+    findings.extend([*unverified, *granted])
     covered, findings = _ledger(pair, findings, terms)
     compared = max(0, min(_compared(pair.log(side), examination.differences) for side in SIDES))
     if distrusted:
@@ -161,21 +168,19 @@ def _whole(pair: Pair, reason: Reason, detail: str) -> Finding:
     )
 
 
-def _is_compacted(log: PartitionLog, terms: Terms) -> bool:
-    return terms.compacted[log.side] or log.has_compaction
+def _cells(log: PartitionLog, terms: Terms) -> NDArray[Any]:
+    return holes.explained(log.table, compacted=terms.compacted[log.side])
 
 
 def _gap_findings(log: PartitionLog, terms: Terms) -> list[Finding]:
-    """Offsets without records by cause; those without a cause are unverified unless the user allows them."""
-    if log.unexplained_total == 0 or _is_compacted(log, terms):
+    """Offsets without records and without a cause are unverified unless the user allows them."""
+    found = holes.without_a_cause(log, _cells(log, terms))
+    if found is None:
         return []
-    shown = ", ".join(f"[{gap.start}, {gap.stop})" for gap in log.unexplained[:3])
-    more = "" if log.unexplained_total <= 3 else f" and {log.unexplained_total - 3} more"  # noqa: PLR2004
-    span = OffsetRange(log.unexplained[0].start, log.unexplained[-1].stop)
-    detail = f"no record and no cause at offsets {shown}{more}; a segment may be missing"
+    span, detail = found
     if terms.allowances.gaps:
-        found = _side_finding(log, span, Reason.UNEXPLAINED_GAP, detail)
-        return [replace(found, kind=FindingKind.OFFSET_GAP, effect=Effect.EXPLAINED, reason=None)]
+        gap = _side_finding(log, span, Reason.UNEXPLAINED_GAP, detail)
+        return [replace(gap, kind=FindingKind.OFFSET_GAP, effect=Effect.EXPLAINED, reason=None)]
     return [_side_finding(log, span, Reason.UNEXPLAINED_GAP, detail + "; say --allow-gaps if that is right")]
 
 
@@ -192,9 +197,8 @@ def _ledger(pair: Pair, findings: list[Finding], terms: Terms) -> tuple[dict[Sid
             covered[side] = coverage(
                 log.bounds,
                 log.planned,
-                log.table,
+                _cells(log, terms),
                 allowed_records=allowed,
-                unexplained_is_compacted=_is_compacted(log, terms),
             )
         except LedgerError as error:
             covered[side] = nothing_read(log.bounds, log.planned)

@@ -10,7 +10,8 @@ import numpy as np
 from kcompare import _native
 from kcompare.engine.differences import Difference
 from kcompare.engine.reading import ReadAgainError
-from kcompare.engine.runs import EDIT_LIMIT, ROW_LIMIT, Converter, Stretch, differing_fields
+from kcompare.engine.runs import EDIT_LIMIT, ONE_SIDED, ROW_LIMIT, Converter, Stretch, differing_fields
+from kcompare.engine.whole import more_at_an_end
 from kcompare.model import SIDES, FindingKind, FirstDivergence, OffsetRange, Side, Where
 from kcompare.store import tables
 
@@ -32,7 +33,35 @@ WINDOW_RECORDS = 16_384
 
 
 def differences_by_ordinal(pair: Pair, found: Alignment, reader: RowReader) -> tuple[Difference, ...]:
-    """Every run that differs between the common prefix and the common suffix; one ``unclassified`` past the limits.
+    """Every run that differs, when the logs are laid over one another from their starts and from their ends.
+
+    Raises:
+        LogChangedError: what was read again holds other records than before.
+    """
+    differences = _between_the_ends(pair, found, reader)
+    if _is_settled(pair, differences):
+        return differences
+    try:
+        one = more_at_an_end(pair, found, reader)
+    except ReadAgainError:
+        one = None
+    return differences if one is None else (one,)
+
+
+def _is_settled(pair: Pair, differences: tuple[Difference, ...]) -> bool:
+    """Whether no other way to lay the logs over one another could say less, or what is allowed."""
+    if len(differences) != 1:
+        return False
+    (one,) = differences
+    if one.kind not in ONE_SIDED:
+        return False
+    side = Side.LEFT if one.left_records else Side.RIGHT
+    only_head = side in pair.heads and side not in pair.tails
+    return one.kind is FindingKind.DUPLICATED or one.where is (Where.HEAD if only_head else Where.TAIL)
+
+
+def _between_the_ends(pair: Pair, found: Alignment, reader: RowReader) -> tuple[Difference, ...]:
+    """Every run between the common prefix and the common suffix; one ``unclassified`` past the limits.
 
     Raises:
         LogChangedError: the stretch holds other records than before.

@@ -53,9 +53,8 @@ def finding(pair: Pair, difference: Difference, allowances: Allowances, reader: 
     side = SIDE_OF.get(difference.kind)
     if side is None or difference.where not in {Where.HEAD, Where.TAIL}:
         return found
-    allowance = allowances.at(difference.where)
-    if allowance is not None and not allowance.covers(side):
-        allowance = None
+    where, allowance = _allowance(pair, difference, side, allowances)
+    found = replace(found, where=where)
     offsets = difference.offsets(side)
     assert offsets is not None, "a one-sided run has offsets on its side"  # noqa: S101
     if difference.other_is_empty and (allowance is None or not allowances.empty):
@@ -64,6 +63,24 @@ def finding(pair: Pair, difference: Difference, allowances: Allowances, reader: 
         detail = f"the {side.other.value} side has no record here; say --allow-empty if that is right"
         return replace(found, effect=Effect.UNVERIFIED, side=side.other, reason=Reason.NOTHING_COMPARED, detail=detail)
     return _at_an_end(pair, found, side, offsets, allowance, reader)
+
+
+def _allowance(
+    pair: Pair, difference: Difference, side: Side, allowances: Allowances
+) -> tuple[Where | None, Allowance | None]:
+    """The end at which the run is, and the allowance that covers it there.
+
+    An empty log has both ends in one place: what the other side has is its tail, or its head where the empty one has
+    lost records to retention.
+    """
+    ends = [difference.where]
+    if difference.other_is_empty and pair.log(side.other).planned.start > 0:
+        ends.append(Where.HEAD)
+    for where in ends:
+        allowance = allowances.at(where)
+        if allowance is not None and allowance.covers(side):
+            return where, allowance
+    return difference.where, None
 
 
 def _at_an_end(

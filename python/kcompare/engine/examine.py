@@ -46,13 +46,19 @@ UNRELATED = OffsetsReport(None, None, None)
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Both sides of a partition and what is compared of them."""
+    """Both sides of a partition and what is compared of them.
+
+    Attributes:
+        heads: the sides that may hold more at their start; ``tails`` likewise at their end. Of two ways to lay equal
+            records over one another the one that is allowed is meant.
+    """
 
     left: PartitionLog
     right: PartitionLog
     timestamps: bool
     offsets: bool
-    head_allowed: bool = False
+    heads: tuple[Side, ...] = ()
+    tails: tuple[Side, ...] = ()
 
     def log(self, side: Side) -> PartitionLog:
         """One side."""
@@ -250,7 +256,7 @@ def _before_unread(pair: Pair, found: Alignment, reader: RowReader) -> Differenc
     if at.left_offset is None or at.right_offset is None:
         return None
     agreed = found.prefix[2] + same
-    if agreed == 0 and pair.head_allowed:
+    if agreed == 0 and pair.heads:
         # One side may rightly begin earlier: that their first records differ says nothing yet.
         return None
     return Difference(

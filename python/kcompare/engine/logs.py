@@ -59,11 +59,6 @@ class PartitionLog:
         """Batches with a record, and those of them whose timestamps the broker wrote."""
         return int(self.table["batches"].sum()), int(self.table["log_append_batches"].sum())
 
-    @property
-    def has_compaction(self) -> bool:
-        """Whether a batch lacks records that it once had."""
-        return bool(self.table["gaps"][:, tables.GAPS.index("compacted")].any())
-
     def first_offset(self, start: int) -> int | None:
         """Offset of the first record of the cells from ``start`` on, which must be a cell's start; None without."""
         later = self.table[(self.table["start"] >= start) & (self.table["count"] > 0)]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from kcompare import _native
 from kcompare.errors import KcompareError
-from kcompare.model import OffsetRange, Side
+from kcompare.model import OffsetRange, Side, Slice
 from kcompare.store import tables
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from kcompare._native import CancelToken, MemoryBudget
     from kcompare.engine.logs import PartitionLog
     from kcompare.model import IsolationLevel
-    from kcompare.sources.base import Source
+    from kcompare.sources.base import SliceDigest, Source
 
 
 class ReadAgainError(KcompareError):
@@ -92,6 +92,18 @@ class RowReader:
                 "when they were first read; run again when the log is at rest"
             )
         return rows
+
+    def cells(self, log: PartitionLog, offsets: OffsetRange, checkpoints: tuple[int, ...]) -> SliceDigest:
+        """The digests of whole cells again, with some more offsets at which they are kept."""
+        return self._sources[log.side].read(
+            Slice(log.side, log.partition, offsets, checkpoints),
+            self._isolation[log.side],
+            0,
+            0,
+            self._budget,
+            self._cancel,
+            _native.Progress(),
+        )
 
     def next_offset(self, log: PartitionLog, start: int) -> int | None:
         """Offset of the first record at or past ``start``; None where there is none.

@@ -121,10 +121,10 @@ class Converter:
         return self._reader.next_offset(self._logs[side], self._stretch.stops[side])
 
     def _where(self, run: Run, kind: FindingKind) -> Where | None:
-        """Head or tail only where the other side has nothing unmatched; by offset, beyond its bounds is not here."""
+        """Head or tail only where the other side has nothing unmatched; by offset, only beyond its bounds."""
         if kind not in {FindingKind.ONLY_LEFT, FindingKind.ONLY_RIGHT}:
             return None
-        if not run.alone or self._stretch.by_offset:
+        if not run.alone or (self._stretch.by_offset and not self._is_beyond(run)):
             return Where.MIDDLE
         ends = (len(self._tables[Side.LEFT]), len(self._tables[Side.RIGHT]))
         if self._stretch.at_end and (run.left[1], run.right[1]) == ends:
@@ -132,3 +132,9 @@ class Converter:
         if self._stretch.at_start and (run.left[0], run.right[0]) == (0, 0):
             return Where.HEAD
         return Where.MIDDLE
+
+    def _is_beyond(self, run: Run) -> bool:
+        """Whether a one-sided run begins where the other side's offsets have ended."""
+        side = Side.LEFT if run.left[0] < run.left[1] else Side.RIGHT
+        first = run.left[0] if side is Side.LEFT else run.right[0]
+        return int(self._tables[side]["offset"][first]) >= self._logs[side.other].planned.stop

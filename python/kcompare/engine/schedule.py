@@ -13,7 +13,7 @@ from collections import Counter, deque
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from kcompare._native import CancelToken
     from kcompare.engine.topic_run import TopicRun
@@ -116,8 +116,10 @@ class Schedule:
         reading.topic.run.keep(digest)
         reading.topic.one_less(self._ready)
 
-    def was_joined(self, topic: OpenTopic) -> None:
-        """Goes on to compare the partitions of a topic."""
+    def was_joined(self, topic: OpenTopic, again: Sequence[SliceDigest]) -> None:
+        """Goes on to compare the partitions of a topic; ``again`` is what was read while they were joined."""
+        for piece in again:
+            topic.run.count(piece)
         partitions = topic.run.partitions
         topic.left = len(partitions)
         self._ready.extend(Assessing(topic, one) for one in partitions)
@@ -174,8 +176,8 @@ class Finishing:
 
     def work(self) -> Callable[[], None]:
         """See :class:`Task`."""
-        self.topic.run.finish_reading()
-        return lambda: self.topic.schedule.was_joined(self.topic)
+        again = self.topic.run.finish_reading()
+        return lambda: self.topic.schedule.was_joined(self.topic, again)
 
 
 class Assessing:

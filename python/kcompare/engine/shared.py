@@ -53,8 +53,7 @@ class Shared:
 
     def failed(self, error: KcompareError, side: Side | None = None, view: View | None = None, *, fatal: bool) -> None:
         """Keeps an error that ended the run or one of its sides (fatal), or one of its topics."""
-        self.refused = self.refused or isinstance(error, RefusedError)
-        self.unreachable = self.unreachable or isinstance(error, UnreachableError)
+        self._mark(refused=isinstance(error, RefusedError), unreachable=isinstance(error, UnreachableError))
         text, topic = (view.text, view.topic or None) if view else (None, None)
         self.errors.append(ErrorEntry(error.code, str(error), fatal=fatal, side=side, view=text, topic=topic))
 
@@ -65,8 +64,14 @@ class Shared:
         self.errors.append(
             ErrorEntry(code, message, fatal=False, side=side, view=view.text, topic=view.topic, partition=partition)
         )
-        self.refused = self.refused or refused
-        self.unreachable = self.unreachable or not refused
+        self._mark(refused=refused, unreachable=not refused)
+
+    def _mark(self, *, refused: bool, unreachable: bool) -> None:
+        # Only ever set: a thread that wrote back what it had read before would undo what another wrote.
+        if refused:
+            self.refused = True
+        if unreachable:
+            self.unreachable = True
 
     def note_end(self, view: View, leader: int, piece: SliceDigest) -> None:
         """Keeps how a slice ended, where it did not end as it should."""

@@ -12,6 +12,7 @@ from kcompare.engine.incomplete import lacks_partition, mode_missing, no_bounds,
 from kcompare.engine.logs import PartitionLog, join, not_read
 from kcompare.engine.mode import chosen_mode, is_compacted
 from kcompare.engine.reading import RowReader
+from kcompare.engine.retention import read_again
 from kcompare.errors import RefusedError
 from kcompare.model import (
     SIDES,
@@ -90,16 +91,27 @@ class TopicRun:
         """Keeps what came of a slice until the topic is compared."""
         side = piece.slice.side
         self._pieces.setdefault((side, piece.slice.partition), []).append(piece)
+        self.count(piece)
+
+    def count(self, piece: SliceDigest) -> None:
+        """Counts the bytes of a slice, and notes how it ended."""
+        side = piece.slice.side
         bytes_read, offsets = self._read[side]
         self._read[side] = bytes_read + piece.bytes, offsets + len(piece.slice.range)
         self._shared.bytes_read[side] += piece.bytes
         self._shared.note_end(self.pair.view(side), self.leader(piece.slice), piece)
 
-    def finish_reading(self) -> None:
-        """Joins what was read, and holds both sides to what was pinned."""
+    def finish_reading(self) -> list[SliceDigest]:
+        """Follows retention, joins what was read, and holds both sides to what was pinned.
+
+        Returns:
+            What was read on the way, to be counted by :meth:`count` on the thread of the run.
+        """
         if self.mode is not Mode.LOG:
             self._note_mode()
-            return
+            return []
+        sources = {side: self._pinned[side].source for side in SIDES}
+        again = list(read_again(self._pieces, sources, lambda rest: map(self.read, rest)))
         for one in self.partitions:
             for side in SIDES:
                 offsets = one.side(side)
@@ -110,6 +122,7 @@ class TopicRun:
         self._pieces.clear()
         if not self._shared.cancel.is_cancelled():
             checked_again(self._shared, self.pair, self._pinned, self._logs, self._reader())
+        return again
 
     def _note_mode(self) -> None:
         if self.mode is not Mode.AUTO:

@@ -168,11 +168,25 @@ fn extend_lanes<'py>(py: Python<'py>, lanes: Option<&[u8]>, rows: &[u8]) -> PyRe
     Ok(pack(py, &after))
 }
 
+#[pyfunction]
+#[pyo3(signature = (*, left, right))]
+fn concat_lanes<'py>(py: Python<'py>, left: &[u8], right: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
+    Ok(pack(py, &unpack(left)?.concat(&unpack(right)?, Profile::default().base())))
+}
+
+#[pyfunction]
+#[pyo3(signature = (*, left, right, timestamps, offsets))]
+fn same_lanes(left: &[u8], right: &[u8], timestamps: bool, offsets: bool) -> PyResult<bool> {
+    Ok(Selection { timestamps, offsets }.same(&unpack(left)?, &unpack(right)?))
+}
+
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<PyStretch>()?;
     module.add_class::<PyOffsetAlignment>()?;
     module.add_class::<PyAlignment>()?;
     module.add_function(wrap_pyfunction!(align, module)?)?;
     module.add_function(wrap_pyfunction!(prefix_lanes, module)?)?;
-    module.add_function(wrap_pyfunction!(extend_lanes, module)?)
+    module.add_function(wrap_pyfunction!(extend_lanes, module)?)?;
+    module.add_function(wrap_pyfunction!(concat_lanes, module)?)?;
+    module.add_function(wrap_pyfunction!(same_lanes, module)?)
 }

@@ -72,6 +72,16 @@ impl Tables<'_> {
             | bit(self.selection.offsets && left.offset != right.offset, 16)
     }
 
+    /// Whether a field that two records seldom share by chance is the same in both.
+    fn shares_a_field(&self, left: &RecordRow, right: &RecordRow) -> bool {
+        let differing = self.fields(left, right);
+        let same = |bit: u8, says_something: bool| says_something && differing & bit == 0;
+        same(1, left.key_bytes > 0)
+            || same(2, left.value_bytes > 0)
+            || same(4, left.header_count > 0)
+            || same(8, self.selection.timestamps && left.timestamp >= 0)
+    }
+
     fn every_field(&self) -> u8 {
         7 | if self.selection.timestamps { 8 } else { 0 } | if self.selection.offsets { 16 } else { 0 }
     }
@@ -99,6 +109,8 @@ pub fn classify(tables: &Tables<'_>, hunks: &[Hunk]) -> Vec<Run> {
             runs.push(run(RunKind::Unclassified, hunk.left.clone(), hunk.right.clone(), records));
         } else if let Some(changed) = changed(tables, hunk) {
             runs.extend(changed);
+        } else if let Some(parts) = changed_before_a_tail(tables, hunk) {
+            runs.extend(parts);
         } else if is_forked(tables, hunk) {
             let records = (hunk.left.len() + hunk.right.len()) as u64;
             runs.push(run(RunKind::Forked, hunk.left.clone(), hunk.right.clone(), records));
@@ -190,6 +202,31 @@ fn changed(tables: &Tables<'_>, hunk: &Hunk) -> Option<Vec<Run>> {
         }
     }
     Some(runs)
+}
+
+/// The last record of one side against a record that more follow on the other: changed, and the rest is a tail.
+///
+/// Two histories would look alike, so a field that tells records apart has to be the same in both, and no more than one
+/// record may differ: of two there may be a fork.
+fn changed_before_a_tail(tables: &Tables<'_>, hunk: &Hunk) -> Option<[Run; 2]> {
+    let (left, right) = (&tables.left[hunk.left.clone()], &tables.right[hunk.right.clone()]);
+    if !tables.is_last(hunk) || tables.epoch_starts || left.len().min(right.len()) != 1 {
+        return None;
+    }
+    let (a, b) = (left.first()?, right.first()?);
+    let keeps_its_place = !tables.by_offset || a.offset == b.offset;
+    if !keeps_its_place || !tables.shares_a_field(a, b) || !are_disjoint(left, right, tables.selection) {
+        return None;
+    }
+    let (i, j) = (hunk.left.start, hunk.right.start);
+    let changed = Run { fields: tables.fields(a, b), ..run(RunKind::Changed, i..i + 1, j..j + 1, 1) };
+    let (kind, more) = if left.len() > 1 {
+        (RunKind::OnlyLeft, left.len() - 1)
+    } else {
+        (RunKind::OnlyRight, right.len() - 1)
+    };
+    let rest = run(kind, i + 1..hunk.left.end, j + 1..hunk.right.end, more as u64);
+    Some([changed, Run { alone: true, ..rest }])
 }
 
 /// Two records of one side that follow each other follow each other on the other side too, at other offsets. One

@@ -52,9 +52,10 @@ fn push(hunks: &mut Vec<Hunk>, hunk: &Hunk) {
 
 /// An edit script by content (Myers, "An O(ND) Difference Algorithm", 1986); None past `limit` edits.
 ///
-/// With `open_end` the script ends where one side does: what the other has left is its tail, whatever its length.
-/// Without it the script is a shortest one. Memory is of the order of `limit` squared, so the limit stays in the low
-/// thousands. Two sides without a common record are one hunk at any size.
+/// With `open_end` the script ends where one side does: what the other has left is its tail, whatever its length. Of all
+/// such scripts within the limit it is one that leaves fewest records unmatched, and of those the shortest. Without it
+/// the script is a shortest one. Memory is of the order of `limit` squared, so the limit stays in the low thousands. Two
+/// sides without a common record are one hunk at any size.
 pub fn diff_by_content(
     left: &[RecordRow],
     right: &[RecordRow],
@@ -85,7 +86,8 @@ pub(super) fn are_disjoint(left: &[RecordRow], right: &[RecordRow], selection: S
 /// For every number of edits the furthest `i` on each diagonal `k = i - j`, at index `k + edits`.
 type Trace = Vec<Vec<usize>>;
 
-/// Adds edits until both ends are reached, or one of them with `open_end`; also where that was.
+/// Adds edits until both ends are reached; with `open_end` until one of them is, and on from there while another end
+/// might match more records. Also where that was.
 fn furthest_reaching(
     n: usize,
     m: usize,
@@ -94,6 +96,7 @@ fn furthest_reaching(
     same: impl Fn(usize, usize) -> bool,
 ) -> Option<(Trace, (usize, usize))> {
     let mut trace: Trace = Vec::new();
+    let mut best: Option<End> = None;
     for edits in 0..=limit.min(n + m) {
         let mut reach = vec![0; 2 * edits + 1];
         for slot in (0..=2 * edits).step_by(2) {
@@ -105,13 +108,30 @@ fn furthest_reaching(
             }
             reach[slot] = i;
             if (i >= n && j >= m) || (open_end && ((i == n && j <= m) || (j == m && i <= n))) {
-                trace.push(reach);
-                return Some((trace, (i, j)));
+                let end = End { edits, matched: (i + j - edits) / 2, at: (i, j) };
+                // The first of those that match as many has fewest edits.
+                if best.as_ref().is_none_or(|best| end.matched > best.matched) {
+                    best = Some(end);
+                }
             }
         }
         trace.push(reach);
+        // A side of which every record is matched leaves nothing to gain.
+        if best.as_ref().is_some_and(|best| !open_end || best.matched == n.min(m)) {
+            break;
+        }
     }
-    None
+    best.map(|best| {
+        trace.truncate(best.edits + 1);
+        (trace, best.at)
+    })
+}
+
+/// A place where a script may end.
+struct End {
+    edits: usize,
+    matched: usize,
+    at: (usize, usize),
 }
 
 /// Where one more edit leads to on the diagonal of `slot`: down from the diagonal above, or right from the one below.

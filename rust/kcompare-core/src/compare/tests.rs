@@ -159,7 +159,7 @@ proptest! {
     }
 
     #[test]
-    fn an_open_end_costs_nothing((left, right) in logs(), timestamps: bool) {
+    fn an_open_end_leaves_fewest_unmatched_and_costs_nothing((left, right) in logs(), timestamps: bool) {
         let (profile, selection) = (Profile::default(), Selection { timestamps, offsets: false });
         let (a, b) = (rows(&profile, &left), rows(&profile, &right));
         let hunks = diff_by_content(&a, &b, selection, 1000, true).unwrap();
@@ -171,6 +171,8 @@ proptest! {
         }
         prop_assert_eq!(left.len() - i, right.len() - j);
         prop_assert!((i..left.len()).zip(j..right.len()).all(|(i, j)| same(&left[i], &right[j], selection)));
+        let unmatched: usize = hunks.iter().map(|hunk| hunk.left.len() + hunk.right.len()).sum();
+        prop_assert_eq!(unmatched, left.len() + right.len() - 2 * longest_common(&left, &right, selection));
         if left.len() < right.len() && left.iter().zip(&right).all(|(a, b)| same(a, b, selection)) {
             let cheap = diff_by_content(&a, &b, selection, 0, true).unwrap();
             prop_assert_eq!(cheap, [Hunk { left: left.len()..left.len(), right: left.len()..right.len() }]);
@@ -227,6 +229,13 @@ fn longest_common(left: &[Model], right: &[Model], selection: Selection) -> usiz
 }
 
 fn named(left: &[Model], right: &[Model], by_offset: bool, to_the_end: bool) -> Vec<(RunKind, u64, u8)> {
+    runs(left, right, by_offset, to_the_end, false)
+        .into_iter()
+        .map(|run| (run.kind, run.records, run.fields))
+        .collect()
+}
+
+fn runs(left: &[Model], right: &[Model], by_offset: bool, to_the_end: bool, epoch_starts: bool) -> Vec<Run> {
     let profile = Profile::default();
     let selection = Selection { timestamps: true, offsets: false };
     let (a, b) = (rows(&profile, left), rows(&profile, right));
@@ -235,8 +244,54 @@ fn named(left: &[Model], right: &[Model], by_offset: bool, to_the_end: bool) -> 
     } else {
         diff_by_content(&a, &b, selection, 1000, false).unwrap()
     };
-    let tables = Tables { left: &a, right: &b, selection, by_offset, to_the_end, epoch_starts: false };
-    classify(&tables, &hunks).into_iter().map(|run| (run.kind, run.records, run.fields)).collect()
+    let tables = Tables { left: &a, right: &b, selection, by_offset, to_the_end, epoch_starts };
+    classify(&tables, &hunks)
+}
+
+#[test]
+fn a_hole_before_an_open_end_is_one_run_however_little_follows_it() {
+    let profile = Profile::default();
+    let selection = Selection { timestamps: true, offsets: false };
+    let log: Vec<Model> = (0..9).map(|at| (at, 10 + at, at as u8)).collect();
+    let holed = [log[0], log[1], log[2], log[7], log[8]];
+    let (a, b) = (rows(&profile, &holed), rows(&profile, &log));
+    for more in [0, 1] {
+        let hunks = diff_by_content(&a[..a.len() - more], &b, selection, 1000, true).unwrap();
+        let tail = Hunk { left: 5 - more..5 - more, right: 9 - more..9 };
+        let hole = Hunk { left: 3..3, right: 3..7 };
+        assert_eq!(hunks, [vec![hole], vec![tail; more]].concat());
+    }
+    // Past the limit the end comes first.
+    let hunks = diff_by_content(&a, &b, selection, 3, true).unwrap();
+    assert_eq!(hunks, [Hunk { left: 3..5, right: 3..9 }]);
+}
+
+#[test]
+fn a_changed_last_record_before_a_tail_is_a_change_and_a_tail() {
+    let log = [(0, 10, 1), (1, 11, 2), (2, 12, 3), (3, 13, 4), (4, 14, 5)];
+    let tail =
+        |records: &[Run]| records.iter().map(|run| (run.kind, run.records, run.alone)).collect::<Vec<_>>();
+    for by_offset in [true, false] {
+        let value = [log[0], (1, 11, 9)];
+        let found = runs(&value, &log, by_offset, true, false);
+        assert_eq!(tail(&found), [(RunKind::Changed, 1, false), (RunKind::OnlyRight, 3, true)]);
+        assert_eq!((found[0].fields, found[1].right.clone()), (2, 2..5));
+        let found = runs(&log, &value, by_offset, true, false);
+        assert_eq!(tail(&found), [(RunKind::Changed, 1, false), (RunKind::OnlyLeft, 3, true)]);
+        let time = runs(&[log[0], (1, 99, 2)], &log, by_offset, true, false);
+        assert_eq!((time[0].kind, time[0].fields), (RunKind::Changed, 8));
+        // Neither a field that says something in common, nor a place that is known, nor one history.
+        let other = runs(&[log[0], (1, 99, 9)], &log, by_offset, true, false);
+        assert_eq!(tail(&other), [(RunKind::OnlyLeft, 1, false), (RunKind::OnlyRight, 4, false)]);
+        let epoch = runs(&value, &log, by_offset, true, true);
+        assert_eq!(tail(&epoch), [(RunKind::Forked, 5, false)]);
+        let two = runs(&[log[0], (1, 11, 8), (2, 12, 9)], &log, by_offset, true, false);
+        assert_eq!(tail(&two), [(RunKind::Forked, 6, false)]);
+        let inside = runs(&value, &log, by_offset, false, false);
+        assert_eq!(inside[0].kind, RunKind::OnlyLeft);
+    }
+    let moved = runs(&[log[0], (2, 11, 9)], &log, true, true, false);
+    assert_eq!(moved[0].kind, RunKind::OnlyLeft);
 }
 
 #[test]

@@ -1,0 +1,81 @@
+"""Holes between batches: which of them compaction explains, and which have no cause.
+
+Only compaction takes records out of a batch and leaves the batch. So a batch that lacks records is evidence that the
+cleaner was there, and for the holes *nearby* that whole batches went the same way: a hole in the same cell of 65,536
+offsets as such a batch, or in the next one; a hole over whole cells by the cells in which it begins and ends. Farther
+away it says nothing: a segment may be missing there, on both sides alike.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from kcompare.model import OffsetRange
+from kcompare.planning import CELL_OFFSETS
+from kcompare.store import tables
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from numpy.typing import NDArray
+
+    from kcompare.engine.logs import PartitionLog
+
+_COMPACTED, _UNEXPLAINED = tables.GAPS.index("compacted"), tables.GAPS.index("unexplained")
+
+SHOWN = 3
+"""Holes that a sentence names."""
+
+
+def explained(table: NDArray[Any], *, compacted: bool) -> NDArray[Any]:
+    """The cells, with the holes that compaction explains counted as ``compacted``.
+
+    Args:
+        table: cell rows that tile a range.
+        compacted: the topic is compacted, which explains every hole.
+    """
+    holes = table["gaps"][:, _UNEXPLAINED]
+    if not holes.any():
+        return table
+    near = np.ones(len(table), dtype=bool) if compacted else _near_evidence(table)
+    settled = table.copy()
+    settled["gaps"][near, _COMPACTED] += holes[near]
+    settled["gaps"][near, _UNEXPLAINED] = 0
+    return settled
+
+
+def _near_evidence(table: NDArray[Any]) -> NDArray[np.bool_]:
+    """For every row, whether a batch that lacks records lies near its holes."""
+    cells = table["start"] // CELL_OFFSETS
+    evidence = np.unique(cells[table["gaps"][:, _COMPACTED] > 0])
+    near = np.isin(cells, np.concatenate((evidence - 1, evidence, evidence + 1)))
+    # A row that is all hole belongs to one that begins in a row before it and ends in one behind it.
+    void = table["gaps"][:, _UNEXPLAINED] == (table["stop"] - table["start"]).astype(np.uint64)
+    places = np.arange(len(table))
+    before = np.maximum.accumulate(np.where(void, -1, places))
+    behind = np.minimum.accumulate(np.where(void, len(table), places)[::-1])[::-1]
+    bordered = np.concatenate((near, [False]))
+    # Index -1 and index len(table) are both the False at the end.
+    beside: NDArray[np.bool_] = bordered[before] | bordered[behind]
+    return np.where(void, beside, near)
+
+
+def without_a_cause(log: PartitionLog, settled: NDArray[Any]) -> tuple[OffsetRange, str] | None:
+    """Where holes are left that nothing explains, and that as a sentence; None without any."""
+    left = settled["gaps"][:, _UNEXPLAINED]
+    rows = np.flatnonzero(left)
+    if len(rows) == 0:
+        return None
+    starts, stops = settled["start"], settled["stop"]
+    listed = [hole for hole in log.unexplained if left[(starts < hole.stop) & (hole.start < stops)].any()]
+    span = OffsetRange(int(starts[rows[0]]), int(stops[rows[-1]]))
+    if listed and len(log.unexplained) == log.unexplained_total:
+        span = OffsetRange(listed[0].start, listed[-1].stop)
+    places = listed[:SHOWN] or [span]
+    shown = ", ".join(f"[{hole.start}, {hole.stop})" for hole in places)
+    total = int(left.sum())
+    among = "" if total == sum(len(hole) for hole in places) else "among others "
+    noun = "1 offset has" if total == 1 else f"{total} offsets have"
+    return span, f"{noun} no record and no cause, {among}at {shown}; a segment may be missing"
