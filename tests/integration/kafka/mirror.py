@@ -22,6 +22,7 @@ PROPERTIES = {
     "sync.topic.acls.enabled": "false",
     # The other ways look into every class of every jar, which takes most of the start.
     "plugin.discovery": "service_load",
+    "{target}.plugin.discovery": "service_load",
     "tasks.max": "2",
     "replication.factor": "1",
     "offset-syncs.topic.replication.factor": "1",
