@@ -6,8 +6,10 @@ from tests.integration.kafka.batches import Batch, encode_batch
 from tests.integration.kafka.broker import Broker
 from tests.integration.kafka.bulk import BulkLoad, bulk_load
 from tests.integration.kafka.cluster import Cluster, Header, Record
+from tests.integration.kafka.mirror import MirrorMaker
 from tests.integration.kafka.pair import Pair, start_pair
 from tests.integration.kafka.proxy import API_NAMES, Connection, RecordingProxy
+from tests.integration.kafka.writer import Writer
 
 __all__ = [
     "API_NAMES",
@@ -17,9 +19,11 @@ __all__ = [
     "Cluster",
     "Connection",
     "Header",
+    "MirrorMaker",
     "Pair",
     "Record",
     "RecordingProxy",
+    "Writer",
     "bulk_load",
     "encode_batch",
     "start_pair",
