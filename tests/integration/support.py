@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 import random
 import signal
@@ -19,14 +18,11 @@ from importlib.resources import files
 from itertools import cycle
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import lz4.frame
-import snappy
-import zstandard
 from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 from jsonschema import Draft202012Validator
 
-from tests.integration.kafka import Batch, Cluster, Connection, Header, Record, RecordingProxy, encode_batch
-from tests.integration.kafka.batches import HEADER, seal
+from tests.integration.kafka import Cluster, Connection, Header, Record, RecordingProxy, encode_batch
+from tests.integration.kafka.batches import HEADER, compress_batch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -38,7 +34,6 @@ Document = dict[str, Any]
 TIMEOUT_S = 180.0
 """Nothing here takes so long; it only keeps a hanging process from holding up the run."""
 
-CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
 FIRST_TIMESTAMP = 1_700_000_000_000
 
 # Everything that the two commands may send: no Produce, no group, no Create.
@@ -272,33 +267,9 @@ def plain_records(count: int, *, first: int = 0) -> list[Record]:
     ]
 
 
-def _xerial(data: bytes) -> bytes:
-    """Snappy as Java writes it: blocks behind a header of their own."""
-    out = bytearray(b"\x82SNAPPY\0" + struct.pack(">ii", 1, 1))
-    for start_at in range(0, len(data), 32_768):
-        block = snappy.compress(data[start_at : start_at + 32_768])
-        out += struct.pack(">i", len(block)) + block
-    return bytes(out)
-
-
 def compressed_batch(records: Sequence[Record], codec: str) -> bytes:
     """One batch of the records; the broker keeps it as it is."""
-    plain = encode_batch(records)
-    body = plain[HEADER.size :]
-    match codec:
-        case "none":
-            return plain
-        case "gzip":
-            body = gzip.compress(body)
-        case "snappy":
-            body = _xerial(body)
-        case "lz4":
-            body = lz4.frame.compress(body, block_linked=False)
-        case "zstd":
-            body = zstandard.ZstdCompressor().compress(body)
-    base, largest = struct.unpack_from(">qq", plain, 27)
-    batch = Batch(attributes=CODECS.index(codec))
-    return seal(body, count=len(records), times=(base, largest), batch=batch)
+    return compress_batch(encode_batch(records), codec)
 
 
 def load(

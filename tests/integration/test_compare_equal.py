@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from tests.integration.kafka import Pair, Record
+from tests.integration.kafka.batches import CODECS
 from tests.integration.support import (
-    CODECS,
     alter_topic,
     batches_on_disk,
     compare,

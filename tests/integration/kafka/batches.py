@@ -6,11 +6,15 @@ References:
 
 from __future__ import annotations
 
+import gzip
 import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import google_crc32c
+import lz4.frame
+import snappy
+import zstandard
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -20,6 +24,8 @@ HEADER = struct.Struct(">qiibIhiqqqhii")
 CRC_START = 21
 # baseOffset and batchLength are not part of batchLength.
 LENGTH_START = 12
+# By their numbers in the attributes.
+CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
 LOG_APPEND_TIME = 0x08
 TRANSACTIONAL = 0x10
 
@@ -96,3 +102,31 @@ def seal(body: bytes, *, count: int, times: tuple[int, int], batch: Batch) -> by
     length = HEADER.size - LENGTH_START + len(body)
     front = struct.pack(">qiibI", batch.base_offset, length, batch.leader_epoch, 2, crc)
     return front + tail + body
+
+
+def compress_batch(plain: bytes, codec: str) -> bytes:
+    """Returns an uncompressed batch as a producer with this codec would have sent it."""
+    body = plain[HEADER.size :]
+    match codec:
+        case "none":
+            return plain
+        case "gzip":
+            body = gzip.compress(body)
+        case "snappy":
+            body = _xerial(body)
+        case "lz4":
+            body = lz4.frame.compress(body, block_linked=False)
+        case "zstd":
+            body = zstandard.ZstdCompressor().compress(body)
+    base, largest = struct.unpack_from(">qq", plain, 27)
+    (count,) = struct.unpack_from(">i", plain, HEADER.size - 4)
+    return seal(body, count=count, times=(base, largest), batch=Batch(attributes=CODECS.index(codec)))
+
+
+def _xerial(data: bytes) -> bytes:
+    """Snappy as Java writes it: blocks behind a header of their own."""
+    out = bytearray(b"\x82SNAPPY\0" + struct.pack(">ii", 1, 1))
+    for start_at in range(0, len(data), 32_768):
+        block = snappy.compress(data[start_at : start_at + 32_768])
+        out += struct.pack(">i", len(block)) + block
+    return bytes(out)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import google_crc32c
 import numpy as np
 
-from tests.integration.kafka.batches import CRC_START, Batch, seal, sized, varint
+from tests.integration.kafka.batches import CRC_START, Batch, compress_batch, seal, sized, varint
 from tests.integration.kafka.wire import WireConnection
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ class BulkLoad:
     first_timestamp: int = 1_700_000_000_000
     seed: int = 1
     batch_records: int = 500
+    codec: str = "none"
 
     def chunks(self, partition: int) -> Iterator[tuple[int, Bytes2D, Bytes2D]]:
         """Yields (ordinal of the first record, keys, values); a row of the two arrays is a record."""
@@ -104,7 +105,8 @@ def bulk_batches(load: BulkLoad, partition: int) -> Iterator[bytes]:
             count = part.stop - part.start
             template = templates.get(count) or templates.setdefault(count, _Template(load, count))
             timestamp = load.first_timestamp + start + first
-            yield template.fill(keys=keys[part], values=values[part], timestamp=timestamp)
+            plain = template.fill(keys=keys[part], values=values[part], timestamp=timestamp)
+            yield compress_batch(plain, load.codec)
 
 
 def bulk_load(bootstrap: str, topic: str, partitions: Sequence[int], load: BulkLoad) -> None:

@@ -1,25 +1,20 @@
-"""The two readers that kcompare is measured against, as programs of their own.
+"""The ceiling: raw fetches whose bytes are thrown away, one process a side.
 
-    python benches/readers.py ceiling|consumer LEFT RIGHT TOPIC RECORDS
+    python benches/ceiling.py LEFT RIGHT TOPIC
 
-Prints {"records": of both sides, "seconds": without start-up, "correct": bool}. RECORDS is what each
-partition holds (ceiling) or how many of them are read (consumer).
+It looks at the headers of batches only, to count records and to find the next offset.
+Prints {"counts": [[...], [...]]}: a list of partitions for each side.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import multiprocessing
 import struct
 import sys
-import threading
-import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-
-from confluent_kafka import Consumer, TopicPartition
 
 from tests.integration.kafka.wire import FETCH, WireConnection, string
 
@@ -100,72 +95,12 @@ def _ceiling_side(bootstrap: str, topic: str) -> list[int]:
     return [reader.count(partition) for partition in PARTITIONS]
 
 
-def ceiling(left: str, right: str, topic: str, records: int) -> dict[str, object]:
-    """Reads both sides, each in a process of its own, so that no interpreter lock is between them."""
-    with multiprocessing.get_context("spawn").Pool(2) as pool:
-        pool.map(abs, range(2))  # both have started
-        began = time.monotonic()
-        counts = pool.starmap(_ceiling_side, [(left, topic), (right, topic)], chunksize=1)
-        seconds = time.monotonic() - began
-    correct = counts == [[records] * len(PARTITIONS)] * 2
-    return {"records": sum(map(sum, counts)), "seconds": seconds, "correct": correct}
-
-
-def _consumer_side(bootstrap: str, topic: str, records: int, digests: list[str]) -> None:
-    consumer = Consumer(
-        {
-            "bootstrap.servers": bootstrap,
-            "group.id": "bench",
-            "enable.auto.commit": False,
-            "auto.offset.reset": "error",
-            # With the default of a second it stands still whenever its queue was full: half the rate.
-            "fetch.queue.backoff.ms": 10,
-        }
-    )
-    try:
-        # All partitions at once, as an application has them.
-        consumer.assign([TopicPartition(topic, partition, 0) for partition in PARTITIONS])
-        hashes = {partition: hashlib.md5(usedforsecurity=False) for partition in PARTITIONS}
-        left = dict.fromkeys(PARTITIONS, records)
-        while left:
-            for message in consumer.consume(10_000, timeout=10):
-                if message.error() is not None:
-                    raise RuntimeError(message.error())
-                partition = message.partition()
-                if partition not in left:
-                    continue
-                hashes[partition].update(message.key() or b"")
-                hashes[partition].update(message.value() or b"")
-                left[partition] -= 1
-                if left[partition] == 0:
-                    del left[partition]
-                    consumer.incremental_unassign([TopicPartition(topic, partition)])
-        digests += [hashes[partition].hexdigest() for partition in PARTITIONS]
-    finally:
-        consumer.close()
-
-
-def consumer(left: str, right: str, topic: str, records: int) -> dict[str, object]:
-    """Reads the first records of each partition with confluent-kafka-python and compares an md5 of them."""
-    digests: tuple[list[str], list[str]] = ([], [])
-    threads = [
-        threading.Thread(target=_consumer_side, args=(bootstrap, topic, records, found))
-        for bootstrap, found in zip((left, right), digests, strict=True)
-    ]
-    began = time.monotonic()
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    seconds = time.monotonic() - began
-    correct = digests[0] == digests[1] and len(set(digests[0])) == len(PARTITIONS)
-    return {"records": 2 * records * len(PARTITIONS), "seconds": seconds, "correct": correct}
-
-
 def main() -> None:
-    """Runs the reader that the command line names."""
-    name, left, right, topic, records = sys.argv[1:]
-    print(json.dumps({"ceiling": ceiling, "consumer": consumer}[name](left, right, topic, int(records))))
+    """Reads both sides, each in a process of its own, so that no interpreter lock is between them."""
+    left, right, topic = sys.argv[1:]
+    with multiprocessing.get_context("spawn").Pool(2) as pool:
+        counts = pool.starmap(_ceiling_side, [(left, topic), (right, topic)], chunksize=1)
+    print(json.dumps({"counts": counts}))
 
 
 if __name__ == "__main__":
