@@ -104,7 +104,7 @@ def test_the_head_that_retention_leaves_has_the_same_bound(
 
 @pytest.mark.parametrize("options", [{}, {"allow_head": "SIDE"}, {"allow_tail": "both"}])
 def test_otherwise_the_range_is_lost_and_the_rest_is_read(
-    clusters: Clusters, monkeypatch: pytest.MonkeyPatch, side: str, options: dict[str, str]
+    clusters: Clusters, monkeypatch: pytest.MonkeyPatch, side: str, options: dict[str, Any]
 ) -> None:
     report = compared(clusters, monkeypatch, side, [55], **options)
     assert report.verdict is Verdict.INCONCLUSIVE
