@@ -10,6 +10,7 @@ use super::fetch::buffers::Buffers;
 use super::metadata::{self, ClusterMetadata, TopicInfo};
 use super::pool::{Endpoint, Pool};
 use super::settings::ClusterSettings;
+use super::silence::Silence;
 use super::transport::Connector;
 use crate::cancel::CancelToken;
 use crate::error::{BrokerError, WireError};
@@ -37,6 +38,8 @@ pub(crate) type Answers<T> = Vec<(i32, Result<T, i16>)>;
 struct Known {
     brokers: BTreeMap<i32, Endpoint>,
     topics: HashMap<String, TopicInfo>,
+    /// The endpoint that answered the last request that any broker can answer.
+    answered: Option<Endpoint>,
 }
 
 /// A Kafka cluster, read only. Its methods may be called from many threads; each uses connections of its own.
@@ -44,6 +47,7 @@ pub struct Cluster {
     pub(crate) settings: Arc<ClusterSettings>,
     pub(crate) pool: Pool,
     pub(crate) buffers: Buffers,
+    pub(crate) silence: Silence,
     cancel: CancelToken,
     known: Mutex<Known>,
     id: Option<String>,
@@ -67,6 +71,7 @@ impl Cluster {
         let mut cluster = Self {
             pool: Pool::new(connector, Arc::clone(&settings)),
             buffers: Buffers::default(),
+            silence: Silence::new(settings.stall_timeout),
             settings,
             cancel,
             known: Mutex::default(),
@@ -154,7 +159,7 @@ impl Cluster {
     }
 
     /// A connection to a broker; it must be checked in or dropped.
-    pub(crate) fn checkout(&self, broker: i32, cancel: &CancelToken) -> Result<Connection, WireError> {
+    pub(crate) fn checkout(&self, broker: i32, wait: &Wait<'_>) -> Result<Connection, WireError> {
         let Some(endpoint) = self.broker_endpoint(broker) else {
             let endpoint = format!("broker {broker}");
             return Err(WireError::Unreachable {
@@ -162,7 +167,7 @@ impl Cluster {
                 detail: "the cluster does not list it".to_owned(),
             });
         };
-        self.pool.checkout(&endpoint, cancel)
+        self.pool.checkout(&endpoint, wait)
     }
 
     /// Runs `work` at the first broker that answers.
@@ -172,27 +177,44 @@ impl Cluster {
         cancel: &CancelToken,
         mut work: impl FnMut(&mut Connection, &Wait<'_>) -> Result<T, WireError>,
     ) -> Result<T, WireError> {
-        let wait = Wait::new(limit, cancel);
+        let started = Instant::now();
         let mut failures = Vec::new();
-        for endpoint in self.candidates() {
-            if !failures.is_empty() && Instant::now() >= wait.deadline {
+        let mut candidates = self.candidates().into_iter().peekable();
+        while let Some(endpoint) = candidates.next() {
+            let left = limit.saturating_sub(started.elapsed());
+            if !failures.is_empty() && left.is_zero() {
                 break;
             }
-            let result = self.pool.checkout(&endpoint, cancel).and_then(|mut connection| {
+            // A broker that hangs must leave time for those that would answer.
+            let wait = Wait::new(if candidates.peek().is_some() { left / 2 } else { left }, cancel);
+            let result = self.pool.checkout(&endpoint, &wait).and_then(|mut connection| {
                 let result = work(&mut connection, &wait)?;
                 self.pool.checkin(connection);
                 Ok(result)
             });
             match result {
-                Err(error) if error.is_retriable() => failures.push(error),
-                other => return other,
+                Err(error) if error.is_retriable() => {
+                    self.silence.failed(&endpoint.to_string(), started, Instant::now());
+                    failures.push(error);
+                }
+                Ok(answer) => {
+                    self.known().answered = Some(endpoint);
+                    return Ok(answer);
+                }
+                Err(error) => return Err(error),
             }
         }
         Err(summary(failures))
     }
 
+    /// Everybody to ask, the one that answered last in front.
     fn candidates(&self) -> Vec<Endpoint> {
-        let mut list: Vec<Endpoint> = self.known().brokers.values().cloned().collect();
+        let known = self.known();
+        let mut list: Vec<Endpoint> = known.answered.iter().cloned().collect();
+        list.extend(
+            known.brokers.values().filter(|known| !list.contains(known)).cloned().collect::<Vec<_>>(),
+        );
+        drop(known);
         for (host, port) in &self.settings.bootstrap {
             let endpoint = Endpoint { host: host.clone(), port: *port };
             if !list.contains(&endpoint) {
@@ -207,13 +229,29 @@ impl Cluster {
         let started = Instant::now();
         for attempt in 0..self.settings.retries {
             match work() {
-                Err(error) if error.is_retriable() && !self.is_late(started) => {
+                Err(error) if error.is_retriable() && !self.is_late(started) && !self.is_given_up() => {
                     self.cancel.sleep(self.settings.backoff(attempt))?;
                 }
                 other => return other,
             }
         }
         work()
+    }
+
+    /// Whether every broker has had its time: then another request need not wait as long again.
+    fn is_given_up(&self) -> bool {
+        let now = Instant::now();
+        self.candidates().iter().all(|endpoint| self.silence.is_given_up(&endpoint.to_string(), now))
+    }
+
+    /// Notes that a leader failed, and tells whether it has had its time.
+    fn gives_up(&self, leader: i32, started: Instant) -> bool {
+        let Some(endpoint) = self.broker_endpoint(leader).map(|endpoint| endpoint.to_string()) else {
+            return false;
+        };
+        let now = Instant::now();
+        self.silence.failed(&endpoint, started, now);
+        self.silence.is_given_up(&endpoint, now)
     }
 
     /// Whether a request that began then has had its time.
@@ -245,7 +283,7 @@ impl Cluster {
                 for chunk in group.chunks(PARTITIONS_PER_REQUEST) {
                     match self.at_leader(leader, |connection, wait| ask(connection, chunk, wait)) {
                         Ok(list) => answers.extend(list),
-                        Err(error) if error.is_retriable() && !last => {}
+                        Err(error) if error.is_retriable() && !self.gives_up(leader, started) && !last => {}
                         Err(error) => return Err(error),
                     }
                 }
@@ -304,7 +342,7 @@ impl Cluster {
         leader: i32,
         work: impl FnOnce(&mut Connection, &Wait<'_>) -> Result<T, WireError>,
     ) -> Result<T, WireError> {
-        let mut connection = self.checkout(leader, &self.cancel)?;
+        let mut connection = self.checkout(leader, &Wait::new(self.request_limit(), &self.cancel))?;
         let result = work(&mut connection, &Wait::new(self.request_limit(), &self.cancel))?;
         self.pool.checkin(connection);
         Ok(result)

@@ -76,6 +76,12 @@ pub fn is_retriable(code: i16) -> bool {
     matches!(code, -1 | 2 | 3 | 5..=9 | 13 | 56 | 72 | 74 | 75 | 77 | 78 | 80 | 83 | 89 | 100 | 103 | 129)
 }
 
+/// Whether the partition has no leader here and now: it restarts, another one is elected, or the cluster has not heard
+/// of that yet. Such things pass, in their own time. A topic that is unknown has most likely been deleted.
+pub(crate) fn leader_is_away(code: i16) -> bool {
+    matches!(code, 5..=9 | 13 | 56 | 72 | 74 | 75 | 77 | 78 | 80 | 83)
+}
+
 /// Whether an access control list or a failed login is the reason.
 pub fn is_refusal(code: i16) -> bool {
     matches!(code, 29..=31 | 54 | 58)

@@ -56,22 +56,24 @@ pub(crate) struct Connection {
     next_correlation_id: i32,
     due: VecDeque<Due>,
     out: Vec<u8>,
-    /// Whether any answer came after the handshake.
+    /// Whether any answer came after the handshake, on this connection or on an earlier one to the same endpoint.
     in_use: bool,
+    endpoint_is_known: bool,
     pub(crate) idle_since: Instant,
 }
 
 impl Connection {
-    /// Connects, learns the versions and authenticates.
+    /// Connects, learns the versions and authenticates, all before `wait` is over.
     pub(crate) fn open(
         connector: &dyn Connector,
         host: &str,
         port: u16,
         settings: &ClusterSettings,
-        cancel: &CancelToken,
+        wait: &Wait<'_>,
     ) -> Result<Self, WireError> {
+        let (cancel, deadline) = (wait.cancel, wait.deadline);
         let (connect_timeout, request_timeout) = (settings.connect_timeout, settings.request_timeout);
-        let context = ConnectContext { connect_timeout, request_timeout, cancel };
+        let context = ConnectContext { connect_timeout, request_timeout, deadline, cancel };
         let endpoint = endpoint_name(host, port);
         let transport = connector.connect(host, port, &context)?;
         transport.set_read_timeout(Some(READ_SLICE)).map_err(|error| WireError::Unreachable {
@@ -87,16 +89,27 @@ impl Connection {
             due: VecDeque::new(),
             out: Vec::new(),
             in_use: false,
+            endpoint_is_known: false,
             idle_since: Instant::now(),
         };
-        connection.handshake(&Wait::new(request_timeout, cancel))?;
-        let limit = request_timeout;
+        let limit = request_timeout.min(deadline.saturating_duration_since(Instant::now()));
+        connection.handshake(&Wait::new(limit, cancel))?;
         connector.authenticate(&mut Authenticating { connection: &mut connection, limit, cancel })?;
         Ok(connection)
     }
 
     pub(crate) fn endpoint(&self) -> &str {
         &self.endpoint
+    }
+
+    /// The endpoint has answered requests before: it will not close a connection for want of credentials.
+    pub(crate) fn expect_no_refusal(&mut self) {
+        self.endpoint_is_known = true;
+    }
+
+    /// Whether any answer came after the handshake.
+    pub(crate) fn is_in_use(&self) -> bool {
+        self.in_use
     }
 
     /// Whether no answer is due: only then may another user have the connection.
@@ -283,7 +296,8 @@ impl Connection {
 
     fn closed(&self) -> WireError {
         let request = self.due_request();
-        let hint = if self.in_use || request == API_VERSIONS.name { "" } else { SASL_HINT };
+        let heard = self.in_use || self.endpoint_is_known;
+        let hint = if heard || request == API_VERSIONS.name { "" } else { SASL_HINT };
         WireError::Closed { endpoint: self.endpoint.clone(), request, hint }
     }
 

@@ -18,6 +18,7 @@ mod metadata;
 mod offsets;
 mod pool;
 mod settings;
+mod silence;
 mod transport;
 
 pub use bounds::PartitionBounds;

@@ -20,7 +20,8 @@ pub struct ClusterSettings {
     pub request_timeout: Duration,
     /// How long a fetch may make no progress before it is given up.
     pub stall_timeout: Duration,
-    /// Tries after the first one; progress starts the count again.
+    /// Tries after the first one; progress starts the count again. A fetch does not count them while the leader is
+    /// away: then the stall timeout is the limit.
     pub retries: u32,
     /// The pause before the first retry; it doubles with every further one. Without jitter: few clients, same report.
     pub retry_backoff: Duration,

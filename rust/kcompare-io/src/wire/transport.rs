@@ -31,6 +31,8 @@ pub struct ConnectContext<'a> {
     pub connect_timeout: Duration,
     /// How long a handshake may wait for bytes.
     pub request_timeout: Duration,
+    /// When all attempts together must be over.
+    pub deadline: Instant,
     /// Stops the attempt.
     pub cancel: &'a CancelToken,
 }
@@ -122,7 +124,8 @@ fn connect_one(
         Err(error) => return Ok(Err(error)),
     };
     let target = SockAddr::from(address);
-    let deadline = Instant::now() + context.connect_timeout;
+    let started = Instant::now();
+    let deadline = (started + context.connect_timeout).min(context.deadline);
     let mut nap = Duration::from_micros(200);
     loop {
         context.cancel.check()?;
@@ -133,7 +136,7 @@ fn connect_one(
             Err(error) => return Ok(Err(error)),
         }
         if Instant::now() >= deadline {
-            let text = format!("no connection within {:?}", context.connect_timeout);
+            let text = format!("no connection within {:.1} s", started.elapsed().as_secs_f64());
             return Ok(Err(io::Error::new(ErrorKind::TimedOut, text)));
         }
         std::thread::sleep(nap);

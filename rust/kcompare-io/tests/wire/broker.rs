@@ -159,8 +159,8 @@ pub struct World {
     pub max_fetch_version: i16,
     pub api_versions_max: i16,
     pub config_code: i16,
-    /// As a listener does that requires SASL.
-    pub closes_on_metadata: bool,
+    /// Requests of these APIs close the connection. Metadata (3): as a listener does that requires SASL.
+    pub closes_on: Vec<i16>,
     pub connections: AtomicUsize,
     /// The keys of all requests, in order.
     pub keys: Mutex<Vec<i16>>,
@@ -177,7 +177,7 @@ impl World {
             max_fetch_version: 17,
             api_versions_max: 4,
             config_code: 0,
-            closes_on_metadata: false,
+            closes_on: Vec::new(),
             connections: AtomicUsize::new(0),
             keys: Mutex::default(),
         }
@@ -201,7 +201,7 @@ impl World {
         let client_id = rest.split_to(2 + i16::from_be_bytes(frame[8..10].try_into().unwrap()) as usize);
         assert_eq!(&client_id[2..], b"kcompare");
         match key {
-            3 if self.closes_on_metadata => Action::Close,
+            key if self.closes_on.contains(&key) => Action::Close,
             18 => self.api_versions(version, correlation_id),
             3 => {
                 Action::Send(respond::<MetadataRequest>(version, correlation_id, rest, |r| self.metadata(r)))

@@ -204,8 +204,10 @@ fn a_closed_connection_is_made_again() {
     assert_eq!(fetch(&cluster, &range(0, 15), &mut sink).unwrap().end, FetchEnd::Reached);
     assert_eq!(sink.bases, [0, 5, 10]);
     world.on_fetch(|_| Some(Reply::Close));
+    let started = Instant::now();
     let error = fetch(&cluster, &range(0, 15), &mut Recorder::default()).unwrap_err();
     assert!(matches!(error, WireError::Closed { .. }), "{error}");
+    assert!((900..2900).contains(&started.elapsed().as_millis()), "{:?}", started.elapsed());
 }
 
 #[test]
@@ -295,11 +297,20 @@ fn strangers_are_told_by_what_they_look_like() {
 
 #[test]
 fn a_listener_that_wants_credentials_is_recognised() {
-    let world = Arc::new(World { closes_on_metadata: true, ..World::new(three()) });
+    let world = Arc::new(World { closes_on: vec![3], ..World::new(three()) });
     let port = listen(&world, 1);
     let error = connect(settings(port)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::AuthenticationRefused);
     assert!(error.to_string().contains("requires SASL"), "{error}");
+}
+
+#[test]
+fn a_broker_that_has_answered_before_does_not_close_for_want_of_credentials() {
+    let (_world, cluster) = start(World { closes_on: vec![2, 32], ..World::new(three()) });
+    for error in [cluster.topic_configs(TOPIC).unwrap_err(), cluster.bounds(TOPIC).unwrap_err()] {
+        assert_eq!(error.kind(), ErrorKind::Unreachable, "{error}");
+        assert!(!error.to_string().contains("SASL"), "{error}");
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@
 // they come.
 #![allow(clippy::unwrap_used, clippy::needless_pass_by_value)]
 
+mod absence;
 mod broker;
 mod by_time;
 mod cluster;

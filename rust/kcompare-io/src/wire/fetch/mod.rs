@@ -69,6 +69,12 @@ impl Cluster {
     }
 }
 
+/// How long a broker tells us to wait (KIP-219). It reads nothing from the connection meanwhile, so a client that asks
+/// sooner only waits in vain.
+fn throttle_time(throttle_time_ms: i32) -> Duration {
+    Duration::from_millis(u64::try_from(throttle_time_ms).unwrap_or(0)).min(LONGEST_THROTTLE)
+}
+
 /// Squares what was taken from the rate limit with what is read of an answer.
 fn settle(cluster: &Cluster, taken: &mut u64, read: u64) {
     if let Some(limit) = &cluster.settings().rate_limit {
@@ -102,8 +108,9 @@ struct Fetcher<'a, 's> {
     stream: Stream,
     connection: Option<Connection>,
     leader_epoch: i32,
-    /// The broker that `connection` goes to.
+    /// The broker that `connection` goes to, and where it listens.
     broker: i32,
+    endpoint: Option<String>,
     /// The replica that the leader has sent us to (KIP-392).
     follower: Option<i32>,
     /// A follower has failed us; the leader serves the rest.
@@ -163,6 +170,7 @@ impl<'a, 's> Fetcher<'a, 's> {
             connection: None,
             leader_epoch: -1,
             broker: -1,
+            endpoint: None,
             follower: None,
             leader_only: false,
             pending: None,
@@ -203,6 +211,16 @@ impl<'a, 's> Fetcher<'a, 's> {
             self.failures = 0;
             self.sizing.reset_floor();
             self.patience.progress();
+            if let Some(endpoint) = &self.endpoint {
+                self.cluster.silence.broken(endpoint);
+            }
+        }
+    }
+
+    /// The broker has got us nowhere, which others need not find out again.
+    fn note_silence(&self) {
+        if let Some(endpoint) = &self.endpoint {
+            self.cluster.silence.failed(endpoint, self.patience.progress_at(), Instant::now());
         }
     }
 
@@ -223,6 +241,9 @@ impl<'a, 's> Fetcher<'a, 's> {
         }
         if self.pending.take().is_some() {
             self.disconnect();
+        }
+        if matches!(end, FetchEnd::Stalled { .. }) {
+            self.note_silence();
         }
         let position = self.sink.position();
         self.outcome.position = if end == FetchEnd::Reached { position.max(stop) } else { position };
@@ -305,8 +326,7 @@ impl<'a, 's> Fetcher<'a, 's> {
         let mut answer = Answer::begin(connection, &mut self.stream, &mut self.patience)?;
         settle(self.cluster, &mut self.taken, answer.left());
         let head = read_head(&mut answer, asked.version)?;
-        let throttle =
-            Duration::from_millis(u64::try_from(head.throttle_ms).unwrap_or(0)).min(LONGEST_THROTTLE);
+        let throttle = throttle_time(head.throttle_ms);
         let throttled_from = Instant::now();
         self.outcome.throttle_ms += throttle.as_millis() as u64;
         let got = if head.error_code != 0 || head.topics == 0 {
@@ -411,5 +431,17 @@ impl<'a, 's> Fetcher<'a, 's> {
         }
         self.patience.cancel().sleep(SHORTEST_EMPTY.saturating_sub(asked.at.elapsed()))?;
         Ok(None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_throttle_is_served_in_full_up_to_five_minutes() {
+        let times =
+            [i32::MIN, -1, 0, 1, 299_999, 300_001, i32::MAX].map(|time| throttle_time(time).as_millis());
+        assert_eq!(times, [0, 0, 0, 1, 299_999, 300_000, 300_000]);
     }
 }

@@ -13,6 +13,9 @@ const BYTES_OF_PROGRESS: usize = 64 << 10;
 /// throttles empty answers for ever stalls us all the same.
 const STALLS_PARDONED: u32 = 1;
 
+/// What a fetch gets at least, from a broker that has been silent for others: one try.
+const ONE_TRY: Duration = Duration::from_secs(1);
+
 /// The two clocks of a fetch: one for a broker's silence, one for a position that does not move.
 #[derive(Debug)]
 pub(super) struct Patience<'a> {
@@ -40,6 +43,18 @@ impl<'a> Patience<'a> {
 
     pub(super) fn cancel(&self) -> &'a CancelToken {
         self.cancel
+    }
+
+    /// The broker has got nobody any further since `since`, which counts for us too.
+    pub(super) fn join_silence(&mut self, since: Instant) {
+        let spent = self.stall_timeout.saturating_sub(ONE_TRY);
+        let earliest = Instant::now().checked_sub(spent).unwrap_or(self.progress_at);
+        self.progress_at = self.progress_at.min(since.max(earliest));
+    }
+
+    /// When there was progress, or the beginning.
+    pub(super) fn progress_at(&self) -> Instant {
+        self.progress_at
     }
 
     /// The position moved.

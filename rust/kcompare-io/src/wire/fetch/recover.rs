@@ -1,9 +1,12 @@
 //! Everything that is no batch: leaders, retries, and what an error code means for a range.
 
+use std::time::Instant;
+
 use super::super::codes::{
     INCONSISTENT_TOPIC_ID, LEADER_NOT_AVAILABLE, OFFSET_OUT_OF_RANGE, UNKNOWN_TOPIC_ID,
-    UNKNOWN_TOPIC_OR_PARTITION, broker_error, is_refusal, is_retriable,
+    UNKNOWN_TOPIC_OR_PARTITION, broker_error, is_refusal, is_retriable, leader_is_away,
 };
+use super::super::connection::Wait;
 use super::super::offsets::{self, At};
 use super::Fetcher;
 use super::types::FetchEnd;
@@ -16,6 +19,17 @@ pub(super) enum Cause {
     Wire(WireError),
     /// Answers came and the sink's position did not move.
     NoProgress,
+}
+
+impl Cause {
+    /// Whether the leader is away: it restarts, another one is elected, or the cluster has not heard of that yet.
+    fn is_absence(&self) -> bool {
+        match self {
+            Self::Wire(_) => true,
+            Self::Code(code) => leader_is_away(*code),
+            Self::NoProgress => false,
+        }
+    }
 }
 
 impl Fetcher<'_, '_> {
@@ -44,7 +58,14 @@ impl Fetcher<'_, '_> {
         self.leader_epoch = leader.epoch;
         self.broker = self.follower.unwrap_or(leader.broker);
         self.stream.clear();
-        self.connection = Some(self.cluster.checkout(self.broker, self.patience.cancel())?);
+        let first = self.endpoint.is_none();
+        self.endpoint = self.cluster.broker_endpoint(self.broker).map(|endpoint| endpoint.to_string());
+        if first && let Some(endpoint) = &self.endpoint {
+            let since = self.cluster.silence.since(endpoint, Instant::now());
+            since.into_iter().for_each(|since| self.patience.join_silence(since));
+        }
+        let wait = Wait::new(self.patience.left(), self.patience.cancel());
+        self.connection = Some(self.cluster.checkout(self.broker, &wait)?);
         Ok(None)
     }
 
@@ -94,17 +115,20 @@ impl Fetcher<'_, '_> {
         self.retry(Cause::Wire(error))
     }
 
-    /// Waits and asks for the leader again, while retries are left.
+    /// Waits and asks for the leader again. A leader that is away is waited for as long as the stall timeout lasts; what
+    /// time does not mend has a number of tries.
     pub(super) fn retry(&mut self, cause: Cause) -> Result<Option<FetchEnd>, WireError> {
         self.note_progress();
-        if let Some(after) = self.patience.stalled_for() {
-            return Ok(Some(FetchEnd::Stalled { after }));
+        let away = cause.is_absence();
+        if away {
+            self.note_silence();
         }
-        if self.failures >= self.cluster.settings().retries {
+        let used_up = !away && self.failures >= self.cluster.settings().retries;
+        if used_up || self.patience.stalled_for().is_some() {
             return self.give_up(cause).map(Some);
         }
         let pause = self.cluster.settings().backoff(self.failures).min(self.patience.left());
-        self.failures += 1;
+        self.failures = self.failures.saturating_add(1);
         self.patience.cancel().sleep(pause)?;
         if matches!(cause, Cause::NoProgress) {
             return Ok(None);
@@ -113,24 +137,24 @@ impl Fetcher<'_, '_> {
             self.leader_only = true;
         }
         self.leave();
+        if self.patience.stalled_for().is_some() {
+            return self.give_up(cause).map(Some);
+        }
         match self.refresh() {
-            Err(error) if error.is_retriable() => self.after_refresh_error(error),
+            // Without metadata the leader stays as it was known; the next turn meets the same trouble, or it has passed.
+            Err(error) if error.is_retriable() && self.patience.stalled_for().is_none() => Ok(None),
+            Err(error) if error.is_retriable() => self.give_up(cause).map(Some),
             other => other,
         }
     }
 
-    /// Without metadata the leader stays as it was known; the next turn meets the same trouble, or it has passed.
-    fn after_refresh_error(&mut self, error: WireError) -> Result<Option<FetchEnd>, WireError> {
-        if let Some(after) = self.patience.stalled_for() {
-            return Ok(Some(FetchEnd::Stalled { after }));
-        }
-        if self.failures >= self.cluster.settings().retries { Err(error) } else { Ok(None) }
-    }
-
     fn give_up(&self, cause: Cause) -> Result<FetchEnd, WireError> {
         match cause {
+            // Nobody is away who takes connections and requests.
+            Cause::Wire(WireError::TimedOut { .. }) | Cause::NoProgress => {
+                Ok(FetchEnd::Stalled { after: self.patience.waited() })
+            }
             Cause::Wire(error) => Err(error),
-            Cause::NoProgress => Ok(FetchEnd::Stalled { after: self.patience.waited() }),
             Cause::Code(OFFSET_OUT_OF_RANGE) => Ok(FetchEnd::OffsetOutOfRange),
             Cause::Code(UNKNOWN_TOPIC_ID | INCONSISTENT_TOPIC_ID) => Ok(FetchEnd::TopicRecreated),
             Cause::Code(code) => Ok(FetchEnd::Failed(code, broker_error(code).name)),
