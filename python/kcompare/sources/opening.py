@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kcompare.model import DataPath
 from kcompare.sources.kafka import KafkaCluster
 
 if TYPE_CHECKING:
@@ -12,12 +13,23 @@ if TYPE_CHECKING:
     from kcompare._native import CancelToken
     from kcompare.settings.cluster import ClusterSettings
     from kcompare.sources.base import Cluster
+    from kcompare.sources.consumer_reading import RateLimit
 
 
-def open_cluster(bootstrap: Sequence[tuple[str, int]], settings: ClusterSettings, cancel: CancelToken) -> Cluster:
-    """Connects to a cluster by the data path that the settings name.
+def open_cluster(
+    bootstrap: Sequence[tuple[str, int]],
+    settings: ClusterSettings,
+    cancel: CancelToken,
+    rate: RateLimit | None = None,
+) -> Cluster:
+    """Connects to a cluster by the data path that the settings name. Reading records keeps to ``rate``.
 
     Raises:
         SourceError: it could not be reached, or refuses us.
     """
+    if settings.data_path is DataPath.CONSUMER:
+        # confluent-kafka takes a while to import, and who does not need it need not have it.
+        from kcompare.sources.consumer_source import ConsumerCluster
+
+        return ConsumerCluster(bootstrap, settings, cancel, rate)
     return KafkaCluster(bootstrap, settings, cancel)
