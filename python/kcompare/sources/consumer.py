@@ -245,19 +245,18 @@ class Reader(_Client):
             found = [] if one is None else [one]
         if not found:
             return found, None
-        errors = list(map(Message.error, found))
         event = None
-        if errors.count(None) != len(errors):
-            found, event = self._up_to_an_error(found, errors)
+        # Never by a comparison with None, after which confluent-kafka leaves an exception behind.
+        if any(map(Message.error, found)):
+            found, event = self._up_to_an_error(found)
         if found and set(map(Message.partition, found)) != {self._partition}:
             found = [message for message in found if message.partition() == self._partition]
         return found, event
 
-    def _up_to_an_error(
-        self, found: list[Message], errors: list[KafkaError | None]
-    ) -> tuple[list[Message], Event | None]:
+    def _up_to_an_error(self, found: list[Message]) -> tuple[list[Message], Event | None]:
         kept: list[Message] = []
-        for message, error in zip(found, errors, strict=True):
+        for message in found:
+            error = message.error()
             if error is None:
                 kept.append(message)
                 continue
