@@ -303,8 +303,29 @@ def test_retention_that_passes_the_reader(kafka: Pair, topic_name: str) -> None:
     assert "lost_to_retention" in reasons(report)
 
 
+def test_a_leader_that_changed_is_unverified(kafka: Pair, topic_name: str) -> None:
+    from kcompare.sources.consumer_source import ConsumerSource
+
+    for cluster in kafka:
+        cluster.create_topic(topic_name)
+        load(cluster, topic_name, {0: plain_records(100)}, sizes=[10])
+    original = ConsumerSource.bounds
+    asked = set()
+
+    def elected(self: ConsumerSource) -> Any:
+        good, bad = original(self)
+        again = self in asked
+        asked.add(self)
+        return tuple(dataclasses.replace(one, leader_epoch=one.leader_epoch + again) for one in good), bad
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ConsumerSource, "bounds", elected)
+        report = compared(kafka, topic_name, by=("left",))
+    assert report.verdict is Verdict.INCONCLUSIVE
+    assert "changed_while_reading" in reasons(report)
+
+
 def test_a_segment_that_is_missing_is_unverified(kafka: Pair, topic_name: str) -> None:
-    # A leader epoch is set so that the batches are taken as they are: offsets 0 to 9, then 30 to 39.
     for cluster in kafka:
         cluster.create_topic(topic_name, segment_bytes=1 << 20)
     batch = encode_batch([record._replace(value=b"x" * 300_000) for record in plain_records(2)], Batch())
