@@ -178,7 +178,14 @@ def _truncated(pinned: Pinned, planned: dict[int, OffsetRange], epochs: list[tup
         return {partition: Moved(Reason.PARTITION_UNAVAILABLE, detail) for partition, _ in epochs}
     found = {}
     for partition, epoch in epochs:
-        found_epoch, end = ends.get(partition, (-1, -1))
+        if partition not in ends:
+            detail = (
+                f"the leader of partition {partition} changed while it was read, and nothing tells where leader epoch "
+                f"{epoch} ended; run again"
+            )
+            found[partition] = Moved(Reason.CHANGED_WHILE_READING, detail)
+            continue
+        found_epoch, end = ends[partition]
         if found_epoch != epoch or end < planned[partition].stop:
             detail = (
                 f"partition {partition} was read up to {planned[partition].stop} in leader epoch {epoch}, and its "
