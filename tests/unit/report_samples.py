@@ -304,7 +304,48 @@ def missing_partitions() -> Report:
     return replace(made, topics=(replace(made.topics[0], findings=(shape,)),))
 
 
+def many_topics() -> Report:
+    """Twelve pairs of topics: one parts, one is missing on the right, one is refused, and ranges were given."""
+    parted = many_partitions().topics[0].partitions[97:]
+    missing = Finding(
+        FindingKind.TOPIC_MISSING,
+        Effect.DIFFERENCE,
+        None,
+        side=Side.RIGHT,
+        detail="the right side has no topic 'src.topic-08'",
+    )
+    refused = Finding(
+        FindingKind.UNVERIFIED,
+        Effect.UNVERIFIED,
+        None,
+        side=Side.LEFT,
+        reason=Reason.REFUSED,
+        detail="the cluster refused to describe topic 'topic-05'",
+    )
+    good = (partition(0, coverage(100), coverage(100), compared=100),)
+    entries = []
+    for index in range(12):
+        name = f"topic-{index:02}"
+        verdict, parts, findings = {
+            3: (Verdict.DIFFERENT, parted, ()),
+            5: (Verdict.INCONCLUSIVE, (), (refused,)),
+            8: (Verdict.DIFFERENT, (), (missing,)),
+        }.get(index, (Verdict.EQUAL, good, ()))
+        entries.append(TopicReport(name, f"src.{name}", verdict, parts, findings, Mode.LOG, "as named by --mode"))
+    return replace(
+        report(Verdict.DIFFERENT, 1, *(part for entry in entries for part in entry.partitions)),
+        left=replace(LEFT, view="kafka://kafka:9092/", topic_id=None),
+        right=replace(RIGHT, view="kafka://kafka-mirror:9092/"),
+        topics=tuple(entries),
+        options=replace(
+            OPTIONS, topics="topic-.*", map=(r"(.*)=src.\1",), left_range="-100", right_range="@2026-11-01T00:00:00Z:"
+        ),
+        run=replace(RUN, planning_seconds=0.4),
+    )
+
+
 REPORTS = {
+    "many_topics": many_topics,
     "equal_with_tail": equal_with_tail,
     "different_changed": different_changed,
     "inconclusive": inconclusive,

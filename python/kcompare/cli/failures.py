@@ -21,6 +21,7 @@ from kcompare.model import (
     Report,
     RunInfo,
     TailReport,
+    TopicReport,
     Totals,
     Verdict,
     ViewReport,
@@ -95,16 +96,26 @@ def checked(report: Report) -> Report:
     if report.exit_code not in _CODES[report.verdict]:
         raise _contradiction(report, f"exit code {report.exit_code}")
     if report.verdict is Verdict.EQUAL:
+        if not report.topics:
+            raise _contradiction(report, "no topic at all")
         for topic in report.topics:
-            for partition in topic.partitions:
-                sides = [side for side in (partition.left, partition.right) if side is not None]
-                if partition.verdict is not Verdict.EQUAL:
-                    raise _contradiction(report, f"partition {partition.partition} {partition.verdict}")
-                if any(side.uncovered_offsets for side in sides):
-                    raise _contradiction(report, f"uncovered offsets in partition {partition.partition}")
-                if any(finding.effect is Effect.DIFFERENCE for finding in partition.findings):
-                    raise _contradiction(report, f"a difference in partition {partition.partition}")
+            _check_equal(report, topic)
     return report
+
+
+def _check_equal(report: Report, topic: TopicReport) -> None:
+    if topic.verdict is not Verdict.EQUAL or not topic.partitions:
+        raise _contradiction(report, f"topic {topic.left!r}, {topic.verdict}")
+    if any(finding.effect in {Effect.DIFFERENCE, Effect.UNVERIFIED} for finding in topic.findings):
+        raise _contradiction(report, f"a finding about topic {topic.left!r}")
+    for partition in topic.partitions:
+        sides = [side for side in (partition.left, partition.right) if side is not None]
+        if partition.verdict is not Verdict.EQUAL:
+            raise _contradiction(report, f"partition {partition.partition} {partition.verdict}")
+        if any(side.uncovered_offsets for side in sides):
+            raise _contradiction(report, f"uncovered offsets in partition {partition.partition}")
+        if any(finding.effect is Effect.DIFFERENCE for finding in partition.findings):
+            raise _contradiction(report, f"a difference in partition {partition.partition}")
 
 
 def _contradiction(report: Report, beside: str) -> InternalError:

@@ -111,6 +111,8 @@ def _total(samples: Sequence[ProgressSnapshot]) -> str:
     if elapsed > 0:
         parts.append(f"{number(round((now.records - first.records) / elapsed))} records/s")
         parts.append(f"{size((now.bytes - first.bytes) / elapsed)}/s")
+    if now.topics > 1:
+        parts.append(f"{number(now.topics_done)} of {number(now.topics)} topics")
     if now.planned_offsets > 0:
         parts.append(f"{_percent(now.done_offsets, now.planned_offsets)}%")
         pace = (now.done_offsets - first.done_offsets) / elapsed if elapsed > 0 else 0.0

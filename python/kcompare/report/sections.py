@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 from kcompare.model import Effect, RecordField, Side, Where
 from kcompare.report.document import ordered
 from kcompare.report.layout import counted, first_lines, listed, number
-from kcompare.report.sentence import error_line, parting, partitions, ranges
+from kcompare.report.sentence import error_line, pair_name, parting, places, ranges
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from kcompare.model import Finding, PartitionReport, Report
+    from kcompare.model import Finding, Report
 
 SHOWN_LINES = 20
 """Lines of each kind on the operator's one screen; the documents hold all of them."""
@@ -22,20 +22,22 @@ _MORE = "--output json lists every one"
 
 def found(report: Report) -> list[str]:
     """Differences with the place where the logs part, then what was explained, then warnings."""
-    lines = [f"topics: {_told(finding)}" for topic in report.topics for finding in ordered(topic.findings)]
+    shapes = [
+        f"{pair_name(topic) if len(report.topics) > 1 else 'topics'}: {_told(finding)}"
+        for topic in report.topics
+        for finding in ordered(topic.findings)
+        if finding.effect is not Effect.UNVERIFIED
+    ]
+    lines = first_lines(shapes, SHOWN_LINES, _MORE)
     lines += first_lines(list(_differences(report)), SHOWN_LINES, _MORE)
     explained = [
-        f"partition {partition.partition}: {_told(finding)}"
-        for partition in partitions(report)
+        f"{place}: {_told(finding)}"
+        for place, partition in places(report)
         for finding in ordered(partition.findings)
         if finding.effect is Effect.EXPLAINED
     ]
     lines += first_lines(explained, SHOWN_LINES, _MORE)
-    warnings = [
-        f"partition {partition.partition}: warning: {warning}"
-        for partition in partitions(report)
-        for warning in partition.warnings
-    ]
+    warnings = [f"{place}: warning: {warning}" for place, partition in places(report) for warning in partition.warnings]
     return lines + first_lines(warnings, SHOWN_LINES, _MORE)
 
 
@@ -49,8 +51,7 @@ def not_compared(report: Report) -> list[str]:
 
 
 def _differences(report: Report) -> Iterator[str]:
-    for partition in partitions(report):
-        place = f"partition {partition.partition}"
+    for place, partition in places(report):
         if partition.first_divergence is not None:
             yield f"{place}: first divergence {parting(partition.first_divergence)}"
         for finding in ordered(partition.findings):
@@ -62,16 +63,19 @@ def _differences(report: Report) -> Iterator[str]:
 
 
 def _missing(report: Report) -> Iterator[str]:
-    for partition in partitions(report):
+    for place, partition in places(report):
         for side, coverage in ((Side.LEFT, partition.left), (Side.RIGHT, partition.right)):
             if coverage is None:
-                yield f"partition {partition.partition}: {side} lacks it"
+                yield f"{place}: {side} lacks it"
 
 
 def _uncovered(report: Report) -> Iterator[str]:
     """Every unverified finding, and each side with uncovered offsets that no finding in the list is about."""
-    for partition in partitions(report):
-        place = f"partition {partition.partition}"
+    for topic in report.topics:
+        for finding in ordered(topic.findings):
+            if finding.effect is Effect.UNVERIFIED:
+                yield f"{pair_name(topic)}: {_told(finding)}"
+    for place, partition in places(report):
         told: set[Side | None] = set()
         for finding in ordered(partition.findings):
             if finding.effect is Effect.UNVERIFIED:
@@ -94,35 +98,35 @@ def _allowed(report: Report) -> Iterator[str]:
         )
         if allowance and ":" not in allowance
     }
-    for partition in partitions(report):
+    for place, partition in places(report):
         for finding in ordered(partition.findings):
             if finding.effect is Effect.ALLOWED:
                 bound = f", {finding.where} unbounded" if finding.where in unbounded else ""
-                yield f"partition {partition.partition}: allowed, {_told(finding, bound=bound)}"
+                yield f"{place}: allowed, {_told(finding, bound=bound)}"
 
 
 def _fields(report: Report) -> list[str]:
     """One line for each set of fields that some partitions did not compare."""
     chosen = report.options.fields if report.options else ()
-    groups: dict[tuple[RecordField, ...], list[PartitionReport]] = {}
-    for partition in partitions(report):
+    groups: dict[tuple[RecordField, ...], list[str]] = {}
+    many = len(report.topics) > 1
+    for place, partition in places(report):
         fields = partition.fields or chosen
         left_out = tuple(field for field in RecordField if field not in fields)
-        groups.setdefault(left_out, []).append(partition)
+        groups.setdefault(left_out, []).append(place if many else str(partition.partition))
     lines = []
     for left_out, members in groups.items():
         if left_out:
-            names = [str(member.partition) for member in members]
-            where = f"in {_some(names)}" if len(groups) > 1 else "in any partition"
+            where = f"in {_some(members, 'place' if many else 'partition')}" if len(groups) > 1 else "in any partition"
             verb = "is" if len(left_out) == 1 else "are"
             lines.append(f"{listed(left_out)} {verb} not compared {where}")
     return lines
 
 
-def _some(names: list[str]) -> str:
-    """Partition numbers, as many as a line holds."""
+def _some(names: list[str], noun: str) -> str:
+    """Partitions, as many as a line holds."""
     shown = 12
-    noun = "partition" if len(names) == 1 else "partitions"
+    noun = noun if len(names) == 1 else f"{noun}s"
     rest = f" and {number(len(names) - shown)} more" if len(names) > shown else ""
     return f"{noun} {', '.join(names[:shown])}{rest}"
 

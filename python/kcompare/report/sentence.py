@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kcompare.model import Effect, Finding, FirstDivergence, OffsetRange, RecordField, Verdict
+from kcompare.model import Effect, Finding, FindingKind, FirstDivergence, OffsetRange, RecordField, Verdict
 from kcompare.report.document import ordered
 from kcompare.report.layout import counted, listed, number
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-    from kcompare.model import ErrorEntry, PartitionReport, Report
+    from kcompare.model import ErrorEntry, PartitionReport, Report, TopicReport
 
 
 def verdict_sentence(report: Report) -> str:
@@ -76,6 +76,19 @@ def partitions(report: Report) -> Iterator[PartitionReport]:
         yield from topic.partitions
 
 
+def places(report: Report) -> Iterator[tuple[str, PartitionReport]]:
+    """Every partition with the words for it, which name its topics where there are several pairs."""
+    for topic in report.topics:
+        front = f"{pair_name(topic)} " if len(report.topics) > 1 else ""
+        for partition in topic.partitions:
+            yield f"{front}partition {partition.partition}", partition
+
+
+def pair_name(topic: TopicReport) -> str:
+    """A pair of topics in as few words as will do."""
+    return topic.left if topic.left == topic.right else f"{topic.left} / {topic.right}"
+
+
 def _equal(report: Report) -> str:
     fields, more = compared_fields(report)
     records, places = counted(report.totals.compared_records, "record"), _partitions(report)
@@ -91,18 +104,22 @@ def _equal(report: Report) -> str:
 
 
 def _different(report: Report) -> str:
-    all_partitions = list(partitions(report))
-    parted = [partition for partition in all_partitions if partition.verdict is Verdict.DIFFERENT]
+    every = list(places(report))
+    parted = [(place, partition) for place, partition in every if partition.verdict is Verdict.DIFFERENT]
+    missing = [topic for topic in report.topics if _is_missing(topic)]
     if not parted:
         shape = next((finding for finding in _findings(report) if finding.effect is Effect.DIFFERENCE), None)
+        if missing:
+            return f"{_subject(report)} differ: {_lacking(missing)}"
         return f"{_subject(report)} differ" + (f" in {shape.kind}" if shape else "")
     text = f"{_subject(report)} part in {number(len(parted))} of {_partitions(report)}"
-    first = next((partition for partition in parted if partition.first_divergence), parted[0])
-    text += f", first in partition {first.partition}" if len(all_partitions) > 1 else ""
+    rest = f"; {_lacking(missing)}" if missing else ""
+    place, first = next((found for found in parted if found[1].first_divergence), parted[0])
+    text += f", first in {place}" if len(every) > 1 else ""
     if first.first_divergence is not None:
-        return f"{text} {parting(first.first_divergence)}"
+        return f"{text} {parting(first.first_divergence)}{rest}"
     cause = next((found for found in ordered(first.findings) if found.effect is Effect.DIFFERENCE), None)
-    return f"{text}: {cause.kind}" if cause else text
+    return (f"{text}: {cause.kind}" if cause else text) + rest
 
 
 def _inconclusive(report: Report) -> str:
@@ -112,7 +129,10 @@ def _inconclusive(report: Report) -> str:
     else:
         open_ones = sum(partition.verdict is Verdict.INCONCLUSIVE for partition in partitions(report))
         text = f"{_subject(report)} show no difference in {counted(compared, 'compared record')}, but "
-        text += f"{number(open_ones)} of {_partitions(report)} are not proven"
+        unread = sum(topic.verdict is Verdict.INCONCLUSIVE and not topic.partitions for topic in report.topics)
+        unproven = [f"{number(open_ones)} of {_partitions(report)}"] if open_ones or not unread else []
+        unproven += [f"{counted(unread, 'topic')} as a whole"] if unread else []
+        text += f"{listed(unproven)} are not proven"
     if cause := _cause(report):
         text += f"; {cause}"
     return text
@@ -120,12 +140,16 @@ def _inconclusive(report: Report) -> str:
 
 def _cause(report: Report) -> str:
     """The first thing that kept a run from a proof."""
-    for partition in partitions(report):
+    for place, partition in places(report):
         for finding in ordered(partition.findings):
             if finding.effect is Effect.UNVERIFIED:
                 side = finding.side or "both sides"
                 where = ranges(finding) or side
-                return f"first: partition {partition.partition}, {where}: {finding.reason or finding.kind}"
+                return f"first: {place}, {where}: {finding.reason or finding.kind}"
+    for topic in report.topics:
+        for finding in ordered(topic.findings):
+            if finding.effect is Effect.UNVERIFIED:
+                return f"first: {pair_name(topic)}, {finding.side or 'both sides'}: {finding.reason or finding.kind}"
     return _error_message(report)
 
 
@@ -153,7 +177,18 @@ def _subject(report: Report) -> str:
 
 
 def _partitions(report: Report) -> str:
-    return counted(sum(1 for _ in partitions(report)), "partition")
+    text = counted(sum(1 for _ in partitions(report)), "partition")
+    return text if len(report.topics) == 1 else f"{text} of {counted(len(report.topics), 'topic')}"
+
+
+def _is_missing(topic: TopicReport) -> bool:
+    return any(finding.kind is FindingKind.TOPIC_MISSING for finding in topic.findings)
+
+
+def _lacking(missing: Sequence[TopicReport]) -> str:
+    """How many topics a side lacks, and the first of them."""
+    verb = "is" if len(missing) == 1 else "are"
+    return f"{counted(len(missing), 'topic')} {verb} on one side only, such as {pair_name(missing[0])}"
 
 
 def _end(finding: Finding) -> str:

@@ -9,14 +9,19 @@ from kcompare.report.colour import paint_verdict
 from kcompare.report.layout import counted, listed, number, seconds, size, table
 from kcompare.report.sanitize import sanitize
 from kcompare.report.sections import found, not_compared
-from kcompare.report.sentence import interval, partitions, verdict_sentence
+from kcompare.report.sentence import interval, pair_name, partitions, verdict_sentence
 
 if TYPE_CHECKING:
-    from kcompare.model import OffsetsReport, PartitionReport, Report, SideCoverage, ViewReport
+    from kcompare.model import OffsetsReport, OptionsReport, PartitionReport, Report, SideCoverage, ViewReport
 
 SHOWN_PARTITIONS = 24
 """Rows of the table. Where a topic has more, those that are not EQUAL are shown first."""
 
+SHOWN_TOPICS = 10
+"""Topics whose partitions are shown, where a run has several: those that are not EQUAL."""
+
+_TOPIC_HEADER = ("topic", "verdict", "partitions", "left records", "right records", "compared")
+_TOPIC_LEFT_ALIGNED = (0, 1)
 _HEADER = (
     "partition",
     "verdict",
@@ -34,6 +39,7 @@ def report_text(report: Report, *, colour: bool = False) -> str:
     """The whole report. Every line but for its colour passes the sanitizer here, whatever it is made of."""
     blocks = [[verdict_sentence(report)], _header(report)]
     for title, lines in (
+        ("topics", _topics(report)),
         ("partitions", _table(report)),
         ("found", found(report)),
         ("not compared", not_compared(report)),
@@ -62,6 +68,7 @@ def _header(report: Report) -> list[str]:
         lines.append(f"fields   {listed(options.fields)}{_because(options.fields_reason)}")
         left, right = options.left_isolation, options.right_isolation
         lines.append(f"records  {left}" if left is right else f"records  {left} on left, {right} on right")
+        lines += _choices(options)
         allowed = [
             f"--allow-{name} {value}"
             for name, value in (("head", options.allow_head), ("tail", options.allow_tail))
@@ -87,6 +94,19 @@ def _path(report: Report) -> list[str]:
     return [f"path     {left or 'unknown'} on left, {right or 'unknown'} on right"]
 
 
+def _choices(options: OptionsReport) -> list[str]:
+    """Which topics and which parts of them were compared, where that was chosen."""
+    lines = []
+    chosen = [f"--topics {options.topics}"] if options.topics is not None else []
+    chosen += [f"--map {text}" for text in options.map]
+    if chosen:
+        lines.append(f"topics   {' '.join(chosen)}")
+    ranges = [f"{side} {text}" for side, text in (("left", options.left_range), ("right", options.right_range)) if text]
+    if ranges:
+        lines.append(f"range    {', '.join(ranges)}")
+    return lines
+
+
 def _because(reason: str) -> str:
     return f" ({reason})" if reason else ""
 
@@ -97,16 +117,41 @@ def _view(view: ViewReport) -> str:
     return text + (f", topic id {view.topic_id}" if view.topic_id else "")
 
 
+def _topics(report: Report) -> list[str]:
+    """A row a pair of topics, where there are several."""
+    if len(report.topics) <= 1:
+        return []
+    rows = [
+        (
+            pair_name(topic),
+            topic.verdict,
+            number(len(topic.partitions)),
+            number(sum(entry.left.records for entry in topic.partitions if entry.left)),
+            number(sum(entry.right.records for entry in topic.partitions if entry.right)),
+            number(sum(entry.compared_records for entry in topic.partitions)),
+        )
+        for topic in report.topics
+    ]
+    return table(_TOPIC_HEADER, rows, left_aligned=_TOPIC_LEFT_ALIGNED)
+
+
 def _table(report: Report) -> list[str]:
-    """A row a partition, with a heading before each pair of topics where there are several."""
+    """A row a partition; where there are several topics, of those that are not EQUAL, with a heading before each."""
     lines: list[str] = []
-    for topic in report.topics:
-        if len(report.topics) > 1:
-            lines.append(f"{topic.verdict}: left {topic.left}, right {topic.right}")
-        if topic.partitions:
-            shown, rest = _choose(topic.partitions)
-            lines += table(_HEADER, [_row(entry) for entry in shown], left_aligned=_LEFT_ALIGNED)
-            lines += _hidden(rest)
+    many = len(report.topics) > 1
+    detailed = [topic for topic in report.topics if topic.partitions and not (many and topic.verdict is Verdict.EQUAL)]
+    for topic in detailed[:SHOWN_TOPICS]:
+        if many:
+            lines.append(f"{topic.verdict}: {pair_name(topic)}")
+        shown, rest = _choose(topic.partitions)
+        lines += table(_HEADER, [_row(entry) for entry in shown], left_aligned=_LEFT_ALIGNED)
+        lines += _hidden(rest)
+    if len(detailed) > SHOWN_TOPICS:
+        left_out = counted(len(detailed) - SHOWN_TOPICS, "more topic")
+        lines.append(
+            f"and {left_out} that {'is' if left_out.startswith('1 ') else 'are'} not EQUAL; "
+            "--output json lists every one"
+        )
     return lines
 
 
