@@ -104,7 +104,7 @@ def test_the_head_that_retention_leaves_has_the_same_bound(
 
 @pytest.mark.parametrize("options", [{}, {"allow_head": "SIDE"}, {"allow_tail": "both"}])
 def test_otherwise_the_range_is_lost_and_the_rest_is_read(
-    clusters: Clusters, monkeypatch: pytest.MonkeyPatch, side: str, options: dict[str, str]
+    clusters: Clusters, monkeypatch: pytest.MonkeyPatch, side: str, options: dict[str, Any]
 ) -> None:
     report = compared(clusters, monkeypatch, side, [55], **options)
     assert report.verdict is Verdict.INCONCLUSIVE
@@ -125,6 +125,21 @@ def test_a_change_behind_the_lost_range_is_found(
     assert first is not None
     assert (first.left_offset, first.right_offset) == (120, 120)
     assert [one.kind for one in findings(report, Effect.DIFFERENCE)] == [FindingKind.CHANGED]
+
+
+@pytest.mark.parametrize("start", [400_001, 6 * CELL])
+def test_what_lies_behind_a_lost_range_is_compared(
+    clusters: Clusters, monkeypatch: pytest.MonkeyPatch, side: str, start: int
+) -> None:
+    changed = list(SPARSE)
+    changed[140] = replace(changed[140], value=b"changed")
+    logs = [Log().write(records, cuts=range(200), stop=1_000_000) for records in (changed, SPARSE)]
+    report = compared(clusters, monkeypatch, side, [start], mine=logs[0], others=logs[1])
+    assert report.verdict is Verdict.DIFFERENT
+    assert "lost_to_retention" in reasons(report)
+    first = only(report).first_divergence
+    assert first is not None
+    assert (first.left_offset, first.right_offset) == (700_000, 700_000)
 
 
 @pytest.mark.parametrize("at", [55, 56, 199])
@@ -186,7 +201,7 @@ def test_slices_below_the_new_start_are_lost_and_the_one_that_it_cuts_is_read(
     def sparse(cuts: int) -> Log:
         return Log().write(SPARSE, cuts=range(0, 200, cuts), stop=1_000_000)
 
-    options = {"allow_head": head} if head else {}
+    options: dict[str, Any] = {"allow_head": head} if head else {}
     report = compared(clusters, monkeypatch, side, [start], mine=sparse(1), others=sparse(3), **options)
     kept = sum(record.offset >= start for record in SPARSE)
     found = ledger(only(report), side)

@@ -97,16 +97,21 @@ def _cut(piece: SliceDigest, stop: int) -> SliceDigest:
 def allowed(
     left: PartitionLog, right: PartitionLog, head: Allowance | None, reader: RowReader
 ) -> tuple[PartitionLog, PartitionLog, list[Finding]]:
-    """Both sides without what retention took during the run, where that is allowed, and what was allowed."""
+    """Both sides without what retention took during the run, where that is allowed, and what was allowed.
+
+    Where it is not, the side keeps its uncovered range; either way what lies behind is compared from there on.
+    """
     logs = {Side.LEFT: left, Side.RIGHT: right}
     findings = []
     for side in SIDES:
         start = _lost_up_to(logs[side])
-        if start is None or head is None or not head.covers(side.other):
+        if start is None:
+            continue
+        logs[side.other] = _with_checkpoint(logs[side.other], start, reader)
+        if head is None or not head.covers(side.other):
             continue
         log = logs[side]
         logs[side] = _from(log, start)
-        logs[side.other] = _with_checkpoint(logs[side.other], start, reader)
         gone = OffsetRange(log.planned.start, start)
         findings.append(
             Finding(
