@@ -67,7 +67,7 @@ def _log_starts(source: Source) -> dict[int, int]:
 def _cut_all(pieces: list[SliceDigest], log_start: int) -> Iterator[Slice]:
     """Ends every slice that was overtaken at the log start, in place; yields what is to be read of them."""
     for index, piece in enumerate(pieces):
-        if piece.end != LOST:
+        if piece.end != LOST or not piece.unread:
             continue
         rest = piece.slice.range
         # What it says of the log start is from now on what was confirmed, which is what an allowance rests on.
@@ -126,6 +126,13 @@ def allowed(
             )
         )
     return logs[Side.LEFT], logs[Side.RIGHT], findings
+
+
+def front_that_is_left(log: PartitionLog) -> int | None:
+    """Where a log begins behind what retention took; None where other offsets were not read either."""
+    if any(unread.reason != LOST for unread in log.unread):
+        return None
+    return max((unread.range.stop for unread in log.unread), default=log.planned.start)
 
 
 def _lost_up_to(log: PartitionLog) -> int | None:

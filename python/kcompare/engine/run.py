@@ -14,7 +14,7 @@ from kcompare.engine.examine import UNRELATED
 from kcompare.engine.logs import PartitionLog, join, not_read
 from kcompare.engine.pinned import Moved, moved
 from kcompare.engine.reading import LogChangedError, ReadAgainError, RowReader
-from kcompare.engine.retention import read_again
+from kcompare.engine.retention import front_that_is_left, read_again
 from kcompare.errors import RefusedError, SourceError
 from kcompare.executors.threads import ThreadExecutor
 from kcompare.ledger import nothing_read
@@ -265,8 +265,9 @@ class TopicRun:
         found = {}
         for partition in ranges:
             log = logs[side, partition]
-            cells = [cell for cell in log.table if cell["count"]]
-            if not cells or log.unread:
+            front = front_that_is_left(log)
+            cells = [cell for cell in log.table if cell["count"] and front is not None and cell["start"] >= front]
+            if not cells:
                 continue
             start, stop = int(cells[0]["start"]), int(cells[0]["stop"])
             try:
