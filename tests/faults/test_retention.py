@@ -9,7 +9,7 @@ import pytest
 
 from kcompare.model import Effect, FindingKind, OffsetRange, Reason, Side, Verdict, Where
 from kcompare.settings.allowances import parse_allowance
-from tests.support.clusters import findings, only, reasons
+from tests.support.clusters import FakeCluster, findings, only, reasons, run, topic_id
 from tests.support.hooks import Hooks, install
 from tests.support.logs import Log, closed_up, log_of, numbered
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from kcompare.model import Finding, PartitionReport, Report, SideCoverage, Slice, View
-    from tests.support.clusters import Clusters, FakeCluster
+    from tests.support.clusters import Clusters
     from tests.support.logs import Record
 
 CELL = 65_536
@@ -127,6 +127,21 @@ def test_a_change_behind_the_lost_range_is_found(
     assert [one.kind for one in findings(report, Effect.DIFFERENCE)] == [FindingKind.CHANGED]
 
 
+@pytest.mark.parametrize("start", [400_001, 6 * CELL])
+def test_what_lies_behind_a_lost_range_is_compared(
+    clusters: Clusters, monkeypatch: pytest.MonkeyPatch, side: str, start: int
+) -> None:
+    changed = list(SPARSE)
+    changed[140] = replace(changed[140], value=b"changed")
+    logs = [Log().write(records, cuts=range(200), stop=1_000_000) for records in (changed, SPARSE)]
+    report = compared(clusters, monkeypatch, side, [start], mine=logs[0], others=logs[1])
+    assert report.verdict is Verdict.DIFFERENT
+    assert "lost_to_retention" in reasons(report)
+    first = only(report).first_divergence
+    assert first is not None
+    assert (first.left_offset, first.right_offset) == (700_000, 700_000)
+
+
 @pytest.mark.parametrize("at", [55, 56, 199])
 def test_a_record_lost_behind_the_new_start_is_no_head(
     clusters: Clusters, monkeypatch: pytest.MonkeyPatch, side: str, at: int
@@ -186,7 +201,7 @@ def test_slices_below_the_new_start_are_lost_and_the_one_that_it_cuts_is_read(
     def sparse(cuts: int) -> Log:
         return Log().write(SPARSE, cuts=range(0, 200, cuts), stop=1_000_000)
 
-    options = {"allow_head": head} if head else {}
+    options: dict[str, Any] = {"allow_head": head} if head else {}
     report = compared(clusters, monkeypatch, side, [start], mine=sparse(1), others=sparse(3), **options)
     kept = sum(record.offset >= start for record in SPARSE)
     found = ledger(only(report), side)
@@ -208,6 +223,38 @@ def test_a_repetition_is_no_head_that_retention_left(
     report = compared(clusters, monkeypatch, side, [55], others=log_of(repeated), allow_head="OTHER")
     assert report.verdict is Verdict.DIFFERENT
     assert FindingKind.DUPLICATED in {found.kind for found in findings(report, Effect.DIFFERENCE)}
+
+
+def test_without_topic_ids_what_retention_left_is_held_to_its_records(
+    clusters: Clusters, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another topic of that name may have been put in its place when retention had moved."""
+    with FakeCluster("old", max_versions={3: 9, 1: 12}) as old:
+        old.create([log_of(RECORDS)])
+        clusters.right.create([log_of(RECORDS)])
+        left = [55]
+
+        def before(view: View, _: Slice) -> None:
+            if view.bootstrap[0][1] == old.broker.port and left:
+                retain(old, left.pop())
+
+        def refill(view: View) -> None:
+            if view.bootstrap[0][1] == old.broker.port:
+                old.store.recreate_topic(name="t", topic_id=topic_id())
+                log_of([replace(record, value=b"other") for record in RECORDS]).store(old.store, "t", 0)
+                retain(old, 55)
+
+        options: dict[str, Any] = {"allow_head": parse_allowance("right"), "workers": 1}
+        install(monkeypatch, Hooks(before_read=before))
+        assert run(old.view(), clusters.right.view(), **options).verdict is Verdict.EQUAL
+        monkeypatch.undo()
+        old.store.delete_topic(name="t")
+        old.create([log_of(RECORDS)])
+        left.append(55)
+        install(monkeypatch, Hooks(before_read=before, before_check=refill))
+        report = run(old.view(), clusters.right.view(), **options)
+        assert report.verdict is Verdict.INCONCLUSIVE
+        assert "topic_recreated" in reasons(report)
 
 
 def test_a_log_start_that_only_the_fetch_tells_of_allows_nothing(clusters: Clusters, side: str) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from kcompare.engine.pinned import Moved, moved
 from kcompare.engine.reading import LogChangedError, ReadAgainError
+from kcompare.engine.retention import front_that_is_left
 from kcompare.errors import RefusedError, SourceError
 from kcompare.model import SIDES, Reason, Side
 from kcompare.sources.base import Unread
@@ -56,8 +57,9 @@ def _other_front(logs: dict[int, PartitionLog], reader: RowReader) -> dict[int, 
     """Without topic ids only records tell a topic from another of its name: the first ones are read again."""
     found = {}
     for partition, log in logs.items():
-        cells = [cell for cell in log.table if cell["count"]]
-        if not cells or log.unread:
+        front = front_that_is_left(log)
+        cells = [cell for cell in log.table if cell["count"] and front is not None and cell["start"] >= front]
+        if not cells:
             continue
         start, stop = int(cells[0]["start"]), int(cells[0]["stop"])
         try:

@@ -67,7 +67,7 @@ def _log_starts(source: Source) -> dict[int, int]:
 def _cut_all(pieces: list[SliceDigest], log_start: int) -> Iterator[Slice]:
     """Ends every slice that was overtaken at the log start, in place; yields what is to be read of them."""
     for index, piece in enumerate(pieces):
-        if piece.end != LOST:
+        if piece.end != LOST or not piece.unread:
             continue
         rest = piece.slice.range
         # What it says of the log start is from now on what was confirmed, which is what an allowance rests on.
@@ -97,16 +97,21 @@ def _cut(piece: SliceDigest, stop: int) -> SliceDigest:
 def allowed(
     left: PartitionLog, right: PartitionLog, head: Allowance | None, reader: RowReader
 ) -> tuple[PartitionLog, PartitionLog, list[Finding]]:
-    """Both sides without what retention took during the run, where that is allowed, and what was allowed."""
+    """Both sides without what retention took during the run, where that is allowed, and what was allowed.
+
+    Where it is not, the side keeps its uncovered range; either way what lies behind is compared from there on.
+    """
     logs = {Side.LEFT: left, Side.RIGHT: right}
     findings = []
     for side in SIDES:
         start = _lost_up_to(logs[side])
-        if start is None or head is None or not head.covers(side.other):
+        if start is None:
+            continue
+        logs[side.other] = _with_checkpoint(logs[side.other], start, reader)
+        if head is None or not head.covers(side.other):
             continue
         log = logs[side]
         logs[side] = _from(log, start)
-        logs[side.other] = _with_checkpoint(logs[side.other], start, reader)
         gone = OffsetRange(log.planned.start, start)
         findings.append(
             Finding(
@@ -121,6 +126,13 @@ def allowed(
             )
         )
     return logs[Side.LEFT], logs[Side.RIGHT], findings
+
+
+def front_that_is_left(log: PartitionLog) -> int | None:
+    """Where a log begins behind what retention took; None where other offsets were not read either."""
+    if any(unread.reason != LOST for unread in log.unread):
+        return None
+    return max((unread.range.stop for unread in log.unread), default=log.planned.start)
 
 
 def _lost_up_to(log: PartitionLog) -> int | None:

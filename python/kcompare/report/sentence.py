@@ -94,7 +94,7 @@ def _equal(report: Report) -> str:
     records, places = counted(report.totals.compared_records, "record"), _partitions(report)
     by = f"by {'at least ' if more else ''}{listed(fields)}" if fields else "by no field"
     text = f"{_subject(report)} hold the same {records} in {places}, {by}"
-    allowed = [finding for finding in _findings(report) if finding.effect is Effect.ALLOWED]
+    allowed = [found for found in _findings(report) if found.effect is Effect.ALLOWED and found.records]
     if allowed:
         least = "at least " if any(partition.findings_truncated for partition in partitions(report)) else ""
         records = least + counted(sum(finding.records for finding in allowed), "record")

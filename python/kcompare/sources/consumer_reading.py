@@ -37,12 +37,6 @@ _ENDS = {
 }
 
 
-class RateLimit(Protocol):
-    """How fast records may be read."""
-
-    def take(self, *, bytes: int, cancel: CancelToken) -> None:  # noqa: A002
-        """Waits until so many bytes may be read."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
