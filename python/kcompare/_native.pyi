@@ -6,7 +6,7 @@ the boundary as bytes of fixed-size rows, little endian; ``docs/formats.md`` giv
 :mod:`kcompare.store.tables` views them with numpy.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 __version__: str
 DEBUG_BUILD: bool
@@ -34,6 +34,9 @@ class MemoryBudget:
     """
 
     def __init__(self, *, total_bytes: int, workers: int) -> None: ...
+    @property
+    def share(self) -> int:
+        """What each worker always has, in bytes."""
     @property
     def large_limit(self) -> int:
         """The largest batch, stored or decompressed, that can be read, in bytes."""
@@ -248,6 +251,61 @@ class Cluster:
         The last ``limit`` records of the range are kept; keys and values are cut to ``value_limit_bytes`` (none of
         them with 0). The ``SliceRead`` has no rows.
         """
+
+class ColumnRead:
+    """What came of a :class:`ColumnSlice`; the fields are those of :class:`SliceRead`.
+
+    Attributes:
+        last: records of ``last_records``, as ``Cluster.read_records`` gives them.
+    """
+
+    rows: bytes
+    anchors: bytes
+    last: list[tuple[int, int, int, int, bytes | None, bytes | None]]
+    records: int
+    bytes: int
+    position: int
+    unexplained: list[tuple[int, int]]
+    unexplained_total: int
+
+class ColumnSlice:
+    """Offsets ``[start, stop)`` of a partition whose records another client reads. For one thread at a time."""
+
+    @staticmethod
+    def cells(*, start: int, stop: int, checkpoints: Sequence[int], progress: Progress) -> ColumnSlice:
+        """Digest the records into cell and anchor rows, as ``Cluster.read_cells`` does."""
+    @staticmethod
+    def row_table(*, start: int, stop: int, limit: int) -> ColumnSlice:
+        """Make record rows of the first ``limit`` records, as ``Cluster.read_rows`` does."""
+    @staticmethod
+    def last_records(*, start: int, stop: int, limit: int, value_limit_bytes: int) -> ColumnSlice:
+        """Keep the last ``limit`` records, as ``Cluster.read_records`` does."""
+    @property
+    def position(self) -> int:
+        """Next offset that is not accounted for; ``stop`` once no further record is wanted."""
+    def push(
+        self,
+        *,
+        offsets: Iterable[int],
+        timestamps: Iterable[tuple[int, int]],
+        keys: Iterable[bytes | None],
+        values: Iterable[bytes | None],
+        headers: Iterable[Sequence[tuple[str, bytes | None]] | None],
+    ) -> int:
+        """Take a batch of records, an iterable a field, and return the bytes of keys, values and headers.
+
+        Also that no other records lie before and between them; those at or past the stop say only this. Timestamps are
+        ``(type, milliseconds)`` with librdkafka's types: 0 none, 1 the producer's, 2 the broker's. An exception of
+        ``headers`` ends the batch before the record that it is about: those before are taken, and it is raised.
+
+        Raises:
+            ValueError: offsets do not ascend, from the position on; nothing was taken.
+            TypeError: a field is none of the above; nothing was taken.
+        """
+    def skip_to(self, *, offset: int) -> None:
+        """Take that no further record lies before ``offset``."""
+    def finish(self) -> ColumnRead:
+        """End the slice; what lies past the position is uncovered."""
 
 class Stretch:
     """Offsets on each side, ``(start, stop)``, whose records are not proven equal."""

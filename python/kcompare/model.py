@@ -113,6 +113,7 @@ class Reason(StrEnum):
     LOST_TO_RETENTION = "lost_to_retention"
     MODE_NOT_AVAILABLE = "mode_not_available"
     NOT_ALIGNED = "not_aligned"
+    NOT_DELIVERED = "not_delivered"
     NOTHING_COMPARED = "nothing_compared"
     OPEN_TRANSACTION = "open_transaction"
     PARTITION_UNAVAILABLE = "partition_unavailable"

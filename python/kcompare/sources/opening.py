@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kcompare.errors import UnsupportedError
 from kcompare.model import DataPath
 from kcompare.sources.kafka import KafkaCluster
 
@@ -28,6 +27,8 @@ def open_cluster(
         SourceError: it could not be reached, or refuses us.
     """
     if settings.data_path is DataPath.CONSUMER:
-        # Never the native client instead: it would go without the TLS and the login that were asked for.
-        raise UnsupportedError(f"this build cannot read by librdkafka, which it should ({settings.data_path_reason})")
+        # confluent-kafka takes a while to import, and who does not need it need not have it.
+        from kcompare.sources.consumer_source import ConsumerCluster
+
+        return ConsumerCluster(bootstrap, settings, cancel, rate)
     return KafkaCluster(bootstrap, settings, cancel, rate)

@@ -41,6 +41,11 @@ impl PyMemoryBudget {
     }
 
     #[getter]
+    fn share(&self) -> usize {
+        self.0.base_share()
+    }
+
+    #[getter]
     fn large_limit(&self) -> usize {
         self.0.large_limit()
     }

@@ -9,6 +9,7 @@
 
 mod align;
 mod cluster;
+mod columns;
 mod control;
 mod diff;
 mod errors;
@@ -34,6 +35,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     control::register(module)?;
     cluster::register(module)?;
     read::register(module)?;
+    columns::register(module)?;
     align::register(module)?;
     diff::register(module)?;
     names::register(module)?;

@@ -160,14 +160,14 @@ impl<C> Done<C> {
 }
 
 /// Keeps the last records of a range, with their first bytes.
-struct LastRecords {
-    kept: VecDeque<TailRecord>,
-    limit: usize,
-    value_limit_bytes: usize,
-    records: u64,
+pub(crate) struct LastRecords {
+    pub(crate) kept: VecDeque<TailRecord>,
+    pub(crate) limit: usize,
+    pub(crate) value_limit_bytes: usize,
+    pub(crate) records: u64,
 }
 
-type TailRecord = (i64, i64, i64, i64, Option<Vec<u8>>, Option<Vec<u8>>);
+pub(crate) type TailRecord = (i64, i64, i64, i64, Option<Vec<u8>>, Option<Vec<u8>>);
 
 impl RecordConsumer for LastRecords {
     fn batch(&mut self, _log_append_time: bool) {}

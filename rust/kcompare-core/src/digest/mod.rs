@@ -4,6 +4,7 @@
 
 mod cell_builder;
 mod cells;
+mod column_reader;
 mod modular;
 mod profile;
 mod reader;
@@ -16,6 +17,7 @@ pub use cell_builder::CellBuilder;
 pub use cells::{
     ANCHOR_BYTES, AnchorRow, CELL_BYTES, CELL_OFFSETS, CellRow, Gap, LayoutError, read_anchors, read_cells,
 };
+pub use column_reader::ColumnReader;
 pub use modular::{MODULUS, add, mul, reduce, sub};
 pub use profile::{DEFAULT_SEED, DIGEST_VERSION, FieldDigests, Profile};
 pub use reader::{

@@ -450,7 +450,7 @@ impl<C: RecordConsumer> SliceReader<C> {
     }
 }
 
-fn note_unexplained(stats: &mut StreamStats, hole: (i64, i64)) {
+pub(super) fn note_unexplained(stats: &mut StreamStats, hole: (i64, i64)) {
     stats.unexplained_total += 1;
     if stats.unexplained.len() < MAX_GAP_RANGES {
         stats.unexplained.push(hole);

@@ -6,6 +6,7 @@
 
 mod batch;
 mod builder;
+mod columns;
 mod compress;
 mod compression;
 mod control;
@@ -21,6 +22,7 @@ mod varint;
 mod xerial;
 
 pub use builder::{BatchBuilder, BuildError, NewRecord, encode_body, reseal};
+pub use columns::{ByteColumn, Columns, ColumnsError};
 pub use compress::SnappyFraming;
 pub use compression::Codec;
 pub use control::ControlRecordType;

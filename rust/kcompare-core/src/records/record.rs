@@ -45,6 +45,12 @@ impl<'a> Headers<'a> {
         rest.is_empty().then_some(Self { count, raw })
     }
 
+    /// Headers whose wire bytes were just encoded, so that they need no second look.
+    pub(super) fn of_encoded(count: u32, raw: &'a [u8]) -> Self {
+        debug_assert_eq!(Self::from_wire(count, raw), Some(Self { count, raw }));
+        Self { count, raw }
+    }
+
     /// How many headers there are.
     pub fn len(&self) -> usize {
         self.count as usize
