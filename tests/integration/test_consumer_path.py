@@ -16,8 +16,8 @@ from kcompare.errors import TopicNotFoundError
 from kcompare.model import DataPath, Effect, IsolationLevel, Mode, Verdict, View
 from kcompare.sources import opening
 from tests.integration.kafka import Batch, Record, encode_batch
+from tests.integration.kafka.batches import CODECS
 from tests.integration.support import (
-    CODECS,
     GatedProxy,
     fresh,
     load,

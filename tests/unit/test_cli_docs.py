@@ -18,7 +18,7 @@ from tests.unit.cli_fakes import install
 DOCS = Path(__file__).parent.parent.parent / "docs"
 CLI = (DOCS / "cli.md").read_text(encoding="utf-8")
 FORMATS = (DOCS / "formats.md").read_text(encoding="utf-8")
-OPTION = re.compile(r"(?<![\w|-])(--?[a-zA-Z][a-z-]*)")
+OPTION = re.compile(r"(?<![\w-])(--?[a-z][a-z-]*|-[LR]\b)")
 
 
 def section(text: str, title: str) -> str:

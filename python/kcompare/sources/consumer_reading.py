@@ -19,7 +19,7 @@ from kcompare.sources.consumer import Event, Kind, Reader
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from kcompare._native import CancelToken, ColumnSlice, MemoryBudget
+    from kcompare._native import CancelToken, ColumnSlice, MemoryBudget, RateLimit
     from kcompare.model import OffsetRange
     from kcompare.settings.cluster import ClusterSettings
     from kcompare.sources.consumer import Administrator

@@ -18,10 +18,10 @@ from kcompare.sources.kafka import INTERNAL_TOPICS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from kcompare._native import CancelToken, ColumnRead, MemoryBudget, Progress
+    from kcompare._native import CancelToken, ColumnRead, MemoryBudget, Progress, RateLimit
     from kcompare.model import Slice, View
     from kcompare.settings.cluster import ClusterSettings
-    from kcompare.sources.consumer_reading import End, RateLimit
+    from kcompare.sources.consumer_reading import End
 
 
 class ConsumerCluster:
