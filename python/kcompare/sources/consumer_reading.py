@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from kcompare.errors import InterruptedRunError, KcompareError
 from kcompare.model import IsolationLevel, Reason
@@ -35,8 +35,6 @@ _ENDS = {
     Kind.GONE: Reason.TOPIC_RECREATED,
     Kind.FAILED: Reason.PARTITION_UNAVAILABLE,
 }
-
-
 
 
 @dataclass(frozen=True, slots=True)
