@@ -15,7 +15,7 @@ from kcompare.engine.progress import ProgressBoard
 from kcompare.errors import TopicNotFoundError
 from kcompare.model import DataPath, Effect, IsolationLevel, Mode, Verdict, View
 from kcompare.sources import opening
-from tests.integration.kafka import Batch, Record, encode_batch
+from tests.integration.kafka import Batch, BulkLoad, Record, encode_batch
 from tests.integration.kafka.batches import CODECS
 from tests.integration.support import (
     GatedProxy,
@@ -130,6 +130,19 @@ def test_the_report_is_that_of_the_native_path(kafka: Pair, odd: str, by: tuple[
         assert found.exit_code == 1
         assert essence(found) == essence(native)
     assert (found.left.cluster_id, found.left.topic_id) == (native.left.cluster_id, native.left.topic_id)
+
+
+def test_a_reader_goes_from_slice_to_slice(kafka: Pair, topic_name: str) -> None:
+    for cluster, size in zip(kafka, (500, 333), strict=True):
+        cluster.create_topic(topic_name, 2)
+        cluster.bulk_load(topic_name, [0, 1], BulkLoad(records=200_000, batch_records=size))
+    native = compared(kafka, topic_name, by=())
+    # Slices are cells here, and one worker reads those of all partitions with one reader a side.
+    for workers in (1, 3):
+        found = compared(kafka, topic_name, workers=workers)
+        assert found.verdict is Verdict.EQUAL
+        assert found.totals.compared_records == 400_000
+        assert essence(found) == essence(native)
 
 
 def test_a_header_name_that_cannot_be_delivered_is_unverified(kafka: Pair, topic_name: str) -> None:
