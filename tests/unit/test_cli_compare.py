@@ -19,7 +19,7 @@ from kcompare.errors import (
     UnreachableError,
     UnsupportedError,
 )
-from kcompare.model import DataPath, IsolationLevel, Mode, RecordField, Report
+from kcompare.model import DataPath, IsolationLevel, Mode, RecordField, Report, Verdict
 from kcompare.report.schemas import load
 from kcompare.report.text import report_text
 from kcompare.settings.allowances import parse_allowance
@@ -264,6 +264,13 @@ def test_an_error_out_of_the_engine_is_a_document_and_a_sentence(
     assert document["errors"][0]["fatal"] is True
 
 
+TOPICS_NOT_EQUAL: tuple[dict[str, Any], ...] = (
+    {"verdict": Verdict.INCONCLUSIVE},
+    {"verdict": Verdict.DIFFERENT},
+    {"partitions": ()},
+)
+
+
 def contradictions() -> list[Report]:
     equal, different = equal_with_tail(), REPORTS["different_changed"]()
     open_one = REPORTS["inconclusive"]()
@@ -275,6 +282,10 @@ def contradictions() -> list[Report]:
         replace(partition, findings=different.topics[0].partitions[1].findings),
     )
     made += [replace(equal, topics=(replace(equal.topics[0], partitions=(one,)),)) for one in spoiled]
+    pair, many = equal.topics[0], REPORTS["many_topics"]()
+    made += [replace(equal, topics=())]
+    made += [replace(equal, topics=(pair, replace(pair, **spoiled))) for spoiled in TOPICS_NOT_EQUAL]
+    made += [replace(equal, topics=(pair, replace(pair, findings=many.topics[at].findings))) for at in (5, 8)]
     made += [replace(open_one, exit_code=code) for code in (0, 1, 2)]
     made += [replace(different, exit_code=code) for code in (0, 2, 5)]
     made += [replace(equal, exit_code=5), replace(equal, exit_code=1), replace(equal, verdict=None)]

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from kcompare.engine.schedule import Task
     from kcompare.engine.topic_run import TopicRun
+    from kcompare.sources.base import SliceDigest
 
 
 class FakeRun:
@@ -41,8 +42,9 @@ class FakeRun:
         assert self.steps == []
         self.read_slices.append(piece.partition)
 
-    def finish_reading(self) -> None:
+    def finish_reading(self) -> list[SliceDigest]:
         self.steps.append("finished")
+        return []
 
     def assess(self, planned: int) -> int:
         assert self.steps[0] == "finished"

@@ -162,7 +162,10 @@ class Source(Protocol):
         ...
 
     def epoch_ends(self, epochs: Sequence[tuple[int, int]]) -> dict[int, tuple[int, int]]:
-        """For ``(partition, leader epoch)``: the largest epoch not above it in the log by now, and where that ends."""
+        """For ``(partition, leader epoch)``: the largest epoch not above it in the log by now, and where that ends.
+
+        Both are -1 where the log has no such epoch. A partition that cannot be asked about is not in the answer.
+        """
         ...
 
 

@@ -254,7 +254,7 @@ class KafkaSource:
     def epoch_ends(self, epochs: Sequence[tuple[int, int]]) -> dict[int, tuple[int, int]]:
         """See :class:`kcompare.sources.base.Source`."""
         answers = self._cluster.epoch_ends(topic=self.view.topic, epochs=list(epochs))
-        return {partition: (epoch, end) for partition, epoch, end in answers if end >= 0}
+        return {partition: (epoch, end) for partition, epoch, end in answers}
 
 
 def _bounds(found: NativeBounds) -> PartitionBounds:
