@@ -67,8 +67,9 @@ test-rust:
 test-python: build
 	$(BIN)/pytest
 
-bench: build ## End to end against two real brokers; BENCH_ARGS="--records 500000" for a short run.
+bench: build ## Time everything; BENCH_ARGS="--records 500000 --rounds 1 --sizes 100 --codecs none" for a short run.
 	cargo bench --workspace --exclude kcompare-py --locked
+	$(BIN)/python -m benches.instructions
 	$(BIN)/python -m benches.end_to_end $(BENCH_ARGS)
 
 docs: install ## Build the reference of the crates; a broken link fails.
