@@ -14,6 +14,7 @@ from kcompare.engine.compare import compare as compare_request
 from kcompare.engine.progress import ProgressBoard
 from kcompare.errors import TopicNotFoundError
 from kcompare.model import DataPath, Effect, IsolationLevel, Mode, Verdict, View
+from kcompare.settings.cluster import ClusterSettings
 from kcompare.sources import opening
 from tests.integration.kafka import Batch, BulkLoad, Record, encode_batch
 from tests.integration.kafka.batches import CODECS
@@ -63,8 +64,11 @@ def through_librdkafka(*bootstraps: str) -> Iterator[None]:
         yield
 
 
-def compare(left: View, right: View, **options: Any) -> Report:
-    report = compare_request(CompareRequest(left, right, **options), board=ProgressBoard())
+def compare(left: View, right: View, *, timeout_s: float = 60.0, **options: Any) -> Report:
+    limit = round(1000 * timeout_s)
+    settings = ClusterSettings(request_timeout_ms=min(limit, 30_000), stall_timeout_ms=limit)
+    request = CompareRequest(left, right, left_settings=settings, right_settings=settings, **options)
+    report = compare_request(request, board=ProgressBoard())
     check_report(report)
     return report
 
@@ -249,7 +253,7 @@ def test_a_bit_that_flips_on_disk_is_never_equal(kafka: Pair, topic_name: str, p
         cluster.produce_batches(topic_name, 0, batches)
     before = sum(map(len, batches[:4]))
     flip_on_disk(kafka.left, topic_name, before + PLACES[place])
-    report = compared(kafka, topic_name, stall_timeout_s=3.0)
+    report = compared(kafka, topic_name, timeout_s=3.0)
     if place == "leader_epoch" and report.verdict is Verdict.EQUAL:
         # Not a byte of a record: all of them were read and compared.
         assert only(report).compared_records == 200
@@ -292,7 +296,7 @@ def test_a_broker_that_is_not_there(kafka: Pair, topic_name: str) -> None:
     kafka.right.create_topic(topic_name)
     nobody = "127.0.0.1:1"
     with through_librdkafka(nobody):
-        report = compare(view(nobody, topic_name), view(kafka.right.bootstrap, topic_name), request_timeout_s=5.0)
+        report = compare(view(nobody, topic_name), view(kafka.right.bootstrap, topic_name), timeout_s=5.0)
     assert report.exit_code == 5
     assert [error.code for error in report.errors] == ["UNREACHABLE"]
 
