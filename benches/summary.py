@@ -39,8 +39,13 @@ class Sample:
     @property
     def records_per_second(self) -> float:
         """The rate after start-up: 0 when the run was over before its start-up would have been."""
-        seconds = self.wall_seconds - self.startup_seconds
+        seconds = self.timed_seconds
         return (self.records - self.startup_records) / seconds if seconds > 0 else 0.0
+
+    @property
+    def timed_seconds(self) -> float:
+        """What the rate is about: the time behind the start-up."""
+        return self.wall_seconds - self.startup_seconds
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """What kcompare has to reach, and whether a case shows that it does. Pure.
 
 A target is met by a median of ratios between rows that were right in every round, and by nothing else: a row that is
-missing, wrong or without a rate leaves the target unmet, and says why.
+missing, wrong or timed for less than a second leaves the target unmet, and says why.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from benches.summary import Case, Spread
 
 RSS_LIMIT_BYTES = 150_000_000
+# Below it a rate is mostly about how much one start-up differs from the next.
+LEAST_TIMED_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,8 @@ def verdicts(case: Case, asked: Iterable[str]) -> list[Verdict]:
 
 def _speed(case: Case, target: Target) -> Verdict:
     name, wanted = f"{target.row} / {target.base}", f">= {target.factor:g}"
-    complaint = _complaint(case, target.row) or _complaint(case, target.base)
+    both = (target.row, target.base)
+    complaint = next(filter(None, (look(case, row) for look in (_complaint, _too_short) for row in both)), "")
     measured = None if complaint else ratio(case, target.row, target.base)
     if measured is None:
         why_not = complaint or "the rows did not run in the same rounds"
@@ -90,6 +93,14 @@ def _complaint(case: Case, row: str) -> str:
     if summary is None:
         return f"{row} did not run"
     return "" if summary.correct else f"{row}: {'; '.join(summary.complaints)}"
+
+
+def _too_short(case: Case, row: str) -> str:
+    """Returns what keeps the rate of a row from counting."""
+    shortest = min((each.timed_seconds for each in case.samples if each.row == row), default=0.0)
+    if shortest >= LEAST_TIMED_S:
+        return ""
+    return f"{row}: {shortest:.1f} s behind its start-up are too short for a rate; give it more records"
 
 
 def times(measured: Spread) -> str:

@@ -16,13 +16,13 @@ MIB = 1 << 20
 
 
 def sample(row: str, rate: float, *, number: int = 1, complaint: str = "", rss: int = 60 * MIB) -> Sample:
-    """A row that read 6,000,006 records in a second of start-up and what its rate makes of the rest."""
+    """A row that read 600,000,006 records in a second of start-up and what its rate makes of the rest."""
     return Sample(
         row=row,
         round=number,
-        records=6_000_006,
+        records=600_000_006,
         startup_records=6,
-        wall_seconds=1 + 6e6 / rate,
+        wall_seconds=1 + 6e8 / rate,
         startup_seconds=1,
         cpu_seconds=2,
         peak_rss_bytes=rss,
@@ -45,9 +45,9 @@ def test_a_rate_is_about_the_time_behind_the_start_up() -> None:
     one = sample("kcompare", 2e6)
     assert one.records_per_second == pytest.approx(2e6)
     # The same wall time with a longer start-up is a higher rate; no time at all is none.
-    assert replace(one, startup_seconds=2.5).records_per_second == pytest.approx(4e6)
+    assert replace(one, startup_seconds=151).records_per_second == pytest.approx(4e6)
     assert replace(one, startup_seconds=one.wall_seconds).records_per_second == 0
-    assert replace(one, startup_seconds=99).records_per_second == 0
+    assert replace(one, startup_seconds=999).records_per_second == 0
 
 
 def test_a_spread_is_median_and_ends() -> None:
@@ -75,7 +75,7 @@ def test_ratios_are_of_the_same_round() -> None:
         [sample("a", 4e6)],
         [sample("a", 4e6), sample("b", 2e6, complaint="counts are 1, not 2")],
         [sample("a", 4e6, complaint="md5"), sample("b", 2e6)],
-        [sample("a", 4e6), replace(sample("b", 2e6), startup_seconds=9.0)],
+        [sample("a", 4e6), replace(sample("b", 2e6), startup_seconds=999)],
     ],
     ids=["a round is missing", "the base is missing", "the base is wrong", "the row is wrong", "no rate"],
 )
@@ -97,8 +97,7 @@ def test_a_target_is_met_by_its_median() -> None:
     assert target(good, "kcompare / consumer") == (True, "20.00 (1.00 - 20.50)", "")
     # The best round alone would do, the median does not.
     slower = [
-        replace(each, wall_seconds=each.wall_seconds + 0.001) if each.row == "kcompare" else each
-        for each in good.samples
+        replace(each, wall_seconds=each.wall_seconds + 0.1) if each.row == "kcompare" else each for each in good.samples
     ]
     passed, measured, _ = target(case(*slower), "kcompare / consumer")
     assert (passed, measured) == (False, "19.87 (1.00 - 20.36)")
@@ -116,6 +115,17 @@ def test_a_missing_row_never_passes_a_target() -> None:
     assert target(case(fast), "kcompare / consumer") == (False, "", "consumer did not run")
     passed, _, why_not = target(case(fast, franz_go="no go"), "kcompare / franz-go")
     assert (passed, why_not) == (False, "franz-go: not available: no go")
+
+
+def test_a_run_that_is_too_short_never_passes_a_speed_target() -> None:
+    pair = [sample("kcompare", 90e6), sample("consumer", 1e6)]
+    assert target(case(*pair), "kcompare / consumer")[0] is True
+    for place, row in enumerate(("kcompare", "consumer")):
+        short = list(pair)
+        short[place] = replace(short[place], startup_seconds=short[place].wall_seconds - 0.9)
+        passed, measured, why_not = target(case(*short), "kcompare / consumer")
+        assert (passed, measured) == (False, "")
+        assert why_not.startswith(f"{row}: 0.9 s behind its start-up are too short")
 
 
 def test_memory_is_the_largest_of_all_rounds() -> None:
