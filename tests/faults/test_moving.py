@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from kcompare.model import FindingKind, Verdict
+from kcompare.settings.allowances import parse_allowance
 from tests.support.clusters import (
     FETCH,
     LIST_OFFSETS,
@@ -196,6 +197,44 @@ def test_two_answers_about_the_end_are_not_believed_both(
         assert only(report).compared_records == 200
     else:
         assert report.verdict is Verdict.INCONCLUSIVE
+
+
+LIARS = {"left": ["left"], "right": ["right"], "both": ["left", "right"]}
+
+
+@pytest.mark.parametrize("differs", [False, True], ids=["equal", "different"])
+@pytest.mark.parametrize("liars", LIARS.values(), ids=LIARS)
+@pytest.mark.parametrize("allow", [None, "both"])
+def test_records_below_a_listed_log_start_are_read_where_a_fetch_knows_of_them(
+    clusters: Clusters, liars: list[str], allow: str | None, *, differs: bool
+) -> None:
+    """A log start above the true one would leave records out of the plan, or pass as a head that is allowed."""
+    clusters.left.create([log_of(RECORDS)])
+    clusters.right.create([log_of([*RECORDS[:5], OTHERS[5], *RECORDS[6:]] if differs else RECORDS)])
+    for liar in liars:
+        getattr(clusters, liar).fault("lie_log_start", api=LIST_OFFSETS, number=90)
+    report = clusters.run(allow_head=parse_allowance(allow) if allow else None)
+    assert report.verdict is (Verdict.DIFFERENT if differs else Verdict.EQUAL)
+    found = only(report)
+    assert found.compared_records == 200
+    if differs:
+        assert found.first_divergence is not None
+        assert (found.first_divergence.left_offset, found.first_divergence.right_offset) == (5, 5)
+
+
+@pytest.mark.parametrize("allow", [None, "both"])
+def test_a_log_start_that_every_answer_but_the_reader_s_puts_too_high_is_not_believed(
+    clusters: Clusters, allow: str | None
+) -> None:
+    """Both answers that the plan rests on lie, and the answers that bring the records do not."""
+    for cluster, records in ((clusters.left, RECORDS), (clusters.right, OTHERS[:90] + RECORDS[90:])):
+        cluster.create([log_of(records)])
+        cluster.fault("lie_log_start", api=LIST_OFFSETS, number=90)
+        cluster.fault("lie_log_start", api=FETCH, number=90, times=1)
+    report = clusters.run(allow_head=parse_allowance(allow) if allow else None)
+    assert report.verdict is Verdict.INCONCLUSIVE
+    assert reasons(report) == {"changed_while_reading"}
+    assert only(report).compared_records == 0
 
 
 def test_a_log_start_that_lies_above_the_reader_is_a_lost_range(clusters: Clusters, moving: FakeCluster) -> None:

@@ -81,7 +81,8 @@ def join(side: Side, bounds: PartitionBounds, planned: OffsetRange, pieces: Sequ
     """Joins the slices of one side of a partition; what no slice covers is uncovered: the run was interrupted.
 
     Leader epochs never go back in a log. Where they do between two slices, two histories were read, and nothing says
-    which offsets belong to which.
+    which offsets belong to which. And no answer may name a log start below the pinned one: records that were never
+    planned would lie there, on one side as a head that is allowed, on both as nothing at all.
     """
     cells: list[bytes] = []
     unread: list[Unread] = []
@@ -101,6 +102,12 @@ def join(side: Side, bounds: PartitionBounds, planned: OffsetRange, pieces: Sequ
             detail = f"leader epoch {epoch} at offset {offset} follows epoch {epochs[-1][0]}"
             distrust = Unread(planned, Reason.LEADER_EPOCH_WENT_BACK, detail)
         epochs.extend(piece.leader_epochs)
+        if 0 <= piece.log_start_offset < bounds.log_start_offset:
+            detail = (
+                f"partition {bounds.partition} was planned from log start {bounds.log_start_offset} on, and the broker "
+                f"that served it names {piece.log_start_offset}; run again"
+            )
+            distrust = Unread(planned, Reason.CHANGED_WHILE_READING, detail)
         position = offsets.stop
     if position < planned.stop:
         cells.append(tables.uncovered_cell(position, planned.stop))

@@ -13,8 +13,8 @@ use super::input::{Input, Slice};
 use super::offsets::{At, OffsetAt};
 use crate::error::{BrokerError, WireError};
 
-/// The bounds of one partition. Brokers exist whose `ListOffsets` and Fetch disagree about the end: both are kept, and
-/// the larger one is the high watermark.
+/// The bounds of one partition. Brokers exist whose `ListOffsets` and Fetch disagree: of two starts the smaller one and of
+/// two ends the larger one is taken, so that no record is left out that either answer knows of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PartitionBounds {
     /// The partition.
@@ -23,7 +23,7 @@ pub struct PartitionBounds {
     pub leader: i32,
     /// The epoch of that leader; -1 unknown.
     pub leader_epoch: i32,
-    /// The first offset that can be read; -1 unknown.
+    /// The first offset that can be read: the smaller of what `ListOffsets` and Fetch say; -1 unknown.
     pub log_start_offset: i64,
     /// The end of the log for readers: the larger of `listed_end` and `fetched_end`; -1 unknown.
     pub high_watermark: i64,
@@ -40,6 +40,8 @@ pub struct PartitionBounds {
 /// What a Fetch at the end of a log tells.
 #[derive(Debug, Clone, Copy)]
 struct Ends {
+    /// -1 before Fetch v5, which has none.
+    log_start_offset: i64,
     high_watermark: i64,
     last_stable_offset: i64,
 }
@@ -72,7 +74,7 @@ impl Cluster {
                 }
                 None => -1,
             };
-            let (log_start_offset, listed_end, listed_stable) =
+            let (listed_start, listed_end, listed_stable) =
                 (offset(&earliest), offset(&latest), offset(&stable));
             let ends = match fetched.remove(&number) {
                 Some(Ok(ends)) => ends,
@@ -84,6 +86,9 @@ impl Cluster {
                 }
                 None => Ends::UNKNOWN,
             };
+            // Where only one of them is known, that one; a start that is not listed is an error, told below.
+            let known = if ends.log_start_offset < 0 { listed_start } else { ends.log_start_offset };
+            let log_start_offset = listed_start.min(known);
             let high_watermark = listed_end.max(ends.high_watermark);
             if log_start_offset < 0 || high_watermark < 0 {
                 // A bound that is neither an offset nor an error would pass as an empty partition.
@@ -131,7 +136,7 @@ impl Cluster {
 }
 
 impl Ends {
-    const UNKNOWN: Self = Self { high_watermark: -1, last_stable_offset: -1 };
+    const UNKNOWN: Self = Self { log_start_offset: -1, high_watermark: -1, last_stable_offset: -1 };
 }
 
 fn ask_ends(
@@ -165,9 +170,11 @@ fn ask_ends(
             let partition = read_partition(&mut input, version, FETCH.largest_answer / 16)?;
             input.skip(partition.records, "records")?;
             input.skip_tags(version >= super::fetch_response::FLEXIBLE_FROM)?;
-            let (high_watermark, last_stable_offset) =
-                (partition.high_watermark, partition.last_stable_offset);
-            let ends = Ends { high_watermark, last_stable_offset };
+            let ends = Ends {
+                log_start_offset: partition.log_start_offset,
+                high_watermark: partition.high_watermark,
+                last_stable_offset: partition.last_stable_offset,
+            };
             let answer = if partition.error_code == 0 { Ok(ends) } else { Err(partition.error_code) };
             answers.push((partition.partition, answer));
         }
