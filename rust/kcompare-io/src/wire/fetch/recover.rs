@@ -60,9 +60,11 @@ impl Fetcher<'_, '_> {
         self.stream.clear();
         let first = self.endpoint.is_none();
         self.endpoint = self.cluster.broker_endpoint(self.broker).map(|endpoint| endpoint.to_string());
-        if first && let Some(endpoint) = &self.endpoint {
-            let since = self.cluster.silence.since(endpoint, Instant::now());
-            since.into_iter().for_each(|since| self.patience.join_silence(since));
+        if first
+            && let Some(endpoint) = &self.endpoint
+            && let Some(since) = self.cluster.silence.since(endpoint, Instant::now())
+        {
+            self.patience.join_silence(since);
         }
         let wait = Wait::new(self.patience.left(), self.patience.cancel());
         self.connection = Some(self.cluster.checkout(self.broker, &wait)?);
@@ -107,6 +109,13 @@ impl Fetcher<'_, '_> {
         self.connection = None;
         self.pending = None;
         self.stream.clear();
+    }
+
+    /// The broker has got us nowhere, which others need not find out again.
+    pub(super) fn note_silence(&self) {
+        if let Some(endpoint) = &self.endpoint {
+            self.cluster.silence.failed(endpoint, self.patience.progress_at(), Instant::now());
+        }
     }
 
     /// A connection failed, or none could be made.
