@@ -252,7 +252,7 @@ mod tests {
                 granted += u128::from(bytes);
                 let worth = u128::from(rate) * now.as_nanos() + burst as u128;
                 prop_assert!(granted * UNIT as u128 <= worth);
-                let busy = u128::from(rate) * (now - idle).as_nanos();
+                let busy = u128::from(rate) * now.saturating_sub(idle).as_nanos();
                 prop_assert!(granted * UNIT as u128 + UNIT as u128 * 2 + u128::from(rate) * 40 >= busy);
             }
         }
