@@ -95,7 +95,7 @@ fn the_bounds_of_a_broker_that_has_had_its_time_take_one_try() {
         let settings = ClusterSettings {
             request_timeout: Duration::from_secs(4),
             stall_timeout: Duration::from_secs(4),
-            retries: 50,
+            retries: 1000,
             ..patient()
         };
         let memory = memory(World::new(three()));
