@@ -10,7 +10,7 @@ use super::fetch::buffers::Buffers;
 use super::metadata::{self, ClusterMetadata, TopicInfo};
 use super::pool::{Endpoint, Pool};
 use super::settings::ClusterSettings;
-use super::silence::Silence;
+use super::silence::{ONE_TRY, Silence};
 use super::transport::Connector;
 use crate::cancel::CancelToken;
 use crate::error::{BrokerError, WireError};
@@ -246,12 +246,16 @@ impl Cluster {
 
     /// Notes that a leader failed, and tells whether it has had its time.
     fn gives_up(&self, leader: i32, started: Instant) -> bool {
-        let Some(endpoint) = self.broker_endpoint(leader).map(|endpoint| endpoint.to_string()) else {
-            return false;
-        };
-        let now = Instant::now();
-        self.silence.failed(&endpoint, started, now);
-        self.silence.is_given_up(&endpoint, now)
+        if let Some(endpoint) = self.broker_endpoint(leader) {
+            self.silence.failed(&endpoint.to_string(), started, Instant::now());
+        }
+        self.has_had_its_time(leader)
+    }
+
+    /// Whether a leader has got nobody any further for the stall timeout: it gets one try, and no more.
+    fn has_had_its_time(&self, leader: i32) -> bool {
+        let endpoint = self.broker_endpoint(leader);
+        endpoint.is_some_and(|endpoint| self.silence.is_given_up(&endpoint.to_string(), Instant::now()))
     }
 
     /// Whether a request that began then has had its time.
@@ -277,9 +281,11 @@ impl Cluster {
             if attempt > 0 || self.known_topic(topic).is_none() {
                 self.metadata(Some(&[topic.to_owned()]))?;
             }
-            let last = attempt == self.settings.retries || self.is_late(started);
             let mut answers = Vec::new();
-            for (leader, group) in self.grouped(topic, &open, &mut answers) {
+            let groups = self.grouped(topic, &open, &mut answers);
+            let given_up = !groups.is_empty() && groups.keys().all(|leader| self.has_had_its_time(*leader));
+            let last = given_up || attempt == self.settings.retries || self.is_late(started);
+            for (leader, group) in groups {
                 for chunk in group.chunks(PARTITIONS_PER_REQUEST) {
                     match self.at_leader(leader, |connection, wait| ask(connection, chunk, wait)) {
                         Ok(list) => answers.extend(list),
@@ -342,8 +348,10 @@ impl Cluster {
         leader: i32,
         work: impl FnOnce(&mut Connection, &Wait<'_>) -> Result<T, WireError>,
     ) -> Result<T, WireError> {
-        let mut connection = self.checkout(leader, &Wait::new(self.request_limit(), &self.cancel))?;
-        let result = work(&mut connection, &Wait::new(self.request_limit(), &self.cancel))?;
+        let limit = if self.has_had_its_time(leader) { ONE_TRY } else { Duration::MAX };
+        let limit = limit.min(self.request_limit());
+        let mut connection = self.checkout(leader, &Wait::new(limit, &self.cancel))?;
+        let result = work(&mut connection, &Wait::new(limit, &self.cancel))?;
         self.pool.checkin(connection);
         Ok(result)
     }

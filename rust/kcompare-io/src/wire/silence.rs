@@ -7,6 +7,9 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+/// What a broker that has been silent for others gets all the same: one try.
+pub(super) const ONE_TRY: Duration = Duration::from_secs(1);
+
 #[derive(Debug, Clone, Copy)]
 struct Quiet {
     since: Instant,

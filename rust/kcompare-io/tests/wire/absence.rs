@@ -90,6 +90,27 @@ fn the_next_fetch_does_not_wait_as_long_again_for_the_same_broker() {
 }
 
 #[test]
+fn the_bounds_of_a_broker_that_has_had_its_time_take_one_try() {
+    for reply in [Reply::Hang, Reply::Code(6)] {
+        let settings = ClusterSettings {
+            request_timeout: Duration::from_secs(4),
+            stall_timeout: Duration::from_secs(4),
+            retries: 1000,
+            ..patient()
+        };
+        let memory = memory(World::new(three()));
+        let cluster = connect(&memory, settings);
+        memory.world.on_fetch(move |_| Some(reply.clone()));
+        let _ = fetch(&cluster, &range(0, 15), &mut Recorder::default());
+        let started = Instant::now();
+        // By ListOffsets, which answers, and by a Fetch, which does not.
+        let bounds = cluster.bounds(crate::broker::TOPIC);
+        assert!(bounds.is_err() || bounds.unwrap()[0].error.is_some());
+        assert!(started.elapsed() < Duration::from_millis(2500), "{:?}", started.elapsed());
+    }
+}
+
+#[test]
 fn a_topic_that_is_gone_is_told_before_the_stall_timeout() {
     for code in [3, 100, 103] {
         let memory = memory(World::new(three()));

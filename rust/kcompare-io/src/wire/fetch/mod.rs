@@ -6,6 +6,7 @@
 mod answer;
 pub(crate) mod buffers;
 mod patience;
+mod quota;
 mod recover;
 pub(crate) mod request;
 mod sizing;
@@ -22,6 +23,7 @@ pub use types::{BatchSink, FetchEnd, FetchOutcome, FetchRange, IsolationLevel, U
 use self::answer::{Got, Steps};
 use self::buffers::wire_share;
 use self::patience::Patience;
+use self::quota::{settle, throttle_time};
 use self::recover::Cause;
 use self::request::{PartitionAsk, Template};
 use self::sizing::Sizing;
@@ -35,8 +37,6 @@ use crate::budget::MemoryBudget;
 use crate::cancel::CancelToken;
 use crate::error::WireError;
 
-/// A broker is never believed to throttle longer.
-const LONGEST_THROTTLE: Duration = Duration::from_secs(300);
 /// An empty answer that comes sooner than this is not asked for again at once.
 const SHORTEST_EMPTY: Duration = Duration::from_millis(50);
 /// A probe for the end of a damaged stretch asks for this much.
@@ -66,19 +66,6 @@ impl Cluster {
         }
         self.buffers.put(fetcher.stream.into_buffer());
         result
-    }
-}
-
-/// How long a broker tells us to wait (KIP-219). It reads nothing from the connection meanwhile, so a client that asks
-/// sooner only waits in vain.
-fn throttle_time(throttle_time_ms: i32) -> Duration {
-    Duration::from_millis(u64::try_from(throttle_time_ms).unwrap_or(0)).min(LONGEST_THROTTLE)
-}
-
-/// Squares what was taken from the rate limit with what is read of an answer.
-fn settle(cluster: &Cluster, taken: &mut u64, read: u64) {
-    if let Some(limit) = &cluster.settings().rate_limit {
-        limit.settle(std::mem::take(taken), read);
     }
 }
 
@@ -217,13 +204,6 @@ impl<'a, 's> Fetcher<'a, 's> {
         }
     }
 
-    /// The broker has got us nowhere, which others need not find out again.
-    fn note_silence(&self) {
-        if let Some(endpoint) = &self.endpoint {
-            self.cluster.silence.failed(endpoint, self.patience.progress_at(), Instant::now());
-        }
-    }
-
     /// The offset to ask for.
     fn target(&self) -> i64 {
         match &self.probe {
@@ -291,23 +271,6 @@ impl<'a, 's> Fetcher<'a, 's> {
         self.outcome.requests += 1;
         self.pending = Some(Asked { offset, version, at: Instant::now() });
         Ok(())
-    }
-
-    /// Waits for the rate limit before anything is asked for: a request in flight has its timeouts, and this wait is no
-    /// fault of the broker. What turns out not to have been read is handed back.
-    fn take(&mut self, bytes: u64) -> Result<(), WireError> {
-        if let Some(limit) = &self.cluster.settings().rate_limit {
-            let waited_from = Instant::now();
-            limit.take(bytes, self.patience.cancel())?;
-            self.patience.pardon(waited_from.elapsed());
-            self.taken = bytes;
-        }
-        Ok(())
-    }
-
-    /// Hands back what was taken from the rate limit for a request that has no answer.
-    fn hand_back(&mut self) {
-        settle(self.cluster, &mut self.taken, 0);
     }
 
     fn drain_pending(&mut self) -> Result<(), WireError> {
@@ -431,17 +394,5 @@ impl<'a, 's> Fetcher<'a, 's> {
         }
         self.patience.cancel().sleep(SHORTEST_EMPTY.saturating_sub(asked.at.elapsed()))?;
         Ok(None)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_throttle_is_served_in_full_up_to_five_minutes() {
-        let times =
-            [i32::MIN, -1, 0, 1, 299_999, 300_001, i32::MAX].map(|time| throttle_time(time).as_millis());
-        assert_eq!(times, [0, 0, 0, 1, 299_999, 300_000, 300_000]);
     }
 }

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::super::connection::Wait;
 use super::super::settings::ClusterSettings;
+use super::super::silence::ONE_TRY;
 use crate::cancel::CancelToken;
 
 /// A large batch on a slow line moves no position for a while. This many of its bytes count as progress; a peer that
@@ -12,9 +13,6 @@ const BYTES_OF_PROGRESS: usize = 64 << 10;
 /// Throttling stops the clock, for at most so many stall timeouts between two moves of the position: a broker that
 /// throttles empty answers for ever stalls us all the same.
 const STALLS_PARDONED: u32 = 1;
-
-/// What a fetch gets at least, from a broker that has been silent for others: one try.
-const ONE_TRY: Duration = Duration::from_secs(1);
 
 /// The two clocks of a fetch: one for a broker's silence, one for a position that does not move.
 #[derive(Debug)]

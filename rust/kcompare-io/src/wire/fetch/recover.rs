@@ -111,6 +111,13 @@ impl Fetcher<'_, '_> {
         self.stream.clear();
     }
 
+    /// The broker has got us nowhere, which others need not find out again.
+    pub(super) fn note_silence(&self) {
+        if let Some(endpoint) = &self.endpoint {
+            self.cluster.silence.failed(endpoint, self.patience.progress_at(), Instant::now());
+        }
+    }
+
     /// A connection failed, or none could be made.
     pub(super) fn after_error(&mut self, error: WireError) -> Result<Option<FetchEnd>, WireError> {
         self.disconnect();
