@@ -47,7 +47,7 @@ def test_a_side_that_asks_for_tls_is_never_read_without(clusters: Clusters, side
         DataPath.CONSUMER,
         "auto: security.protocol SSL needs librdkafka",
     )
-    assert report.notes == (f"{side}_tls_unverified",)
+    assert report.notes == (f"{side}_tls_unverified", f"{side}_headers_as_delivered")
     broker = (clusters.left if side == "left" else clusters.right).broker
     assert not broker.requests()
 

@@ -86,7 +86,7 @@ def test_a_cluster_with_a_login_against_a_plain_one(secured: SecuredCluster, top
     left, right = found.document["left"], found.document["right"]
     assert (left["data_path"], left["data_path_reason"]) == ("native", "auto: no property needs librdkafka")
     assert (right["data_path"], right["data_path_reason"]) == ("consumer", REASON)
-    assert found.document["notes"] == []
+    assert found.document["notes"] == ["right_headers_as_delivered"]
 
 
 def test_a_config_file_with_the_password_in_it_or_elsewhere(
@@ -118,9 +118,9 @@ def test_tls_that_checks_nobody_is_said_in_the_report(secured: SecuredCluster, t
     flags = login(secured, "ssl.ca.location=", "enable.ssl.certificate.verification=false")
     found = compare(topics.plain, secured.login_view(topics.name), *flags)
     equal(found)
-    assert found.document["notes"] == ["right_tls_unverified"]
+    assert found.document["notes"] == ["right_tls_unverified", "right_headers_as_delivered"]
     text = run("compare", topics.plain, secured.login_view(topics.name), *flags)
-    assert "\nnotes    right_tls_unverified\n" in text.stdout
+    assert "\nnotes    right_tls_unverified, right_headers_as_delivered\n" in text.stdout
     assert (
         f"\npath     native (auto: no property needs librdkafka) on left, consumer ({REASON}) on right\n" in text.stdout
     )

@@ -223,6 +223,7 @@ def _other_fault(rng: Random) -> Fault:
     ]
     if api == LIST_OFFSETS:
         faults += [{"action": "lie_high_watermark", "number": rng.randrange(-1, 500)}]
+        faults += [{"action": "lie_log_start", "number": rng.randrange(-1, 150)}] * 3
     return {"api": api, "skip": rng.choice((0, 0, 1)), "times": rng.choice((1, 2, 3, None)), **rng.choice(faults)}
 
 

@@ -19,6 +19,7 @@ from kcompare.engine.shared import Shared, workers_of
 from kcompare.errors import InterruptedRunError, KcompareError, SourceError, UsageError
 from kcompare.model import (
     SIDES,
+    DataPath,
     ErrorEntry,
     OptionsReport,
     Report,
@@ -114,6 +115,10 @@ def _open(shared: Shared, outcome: Outcome) -> dict[Side, Cluster]:
     rate = None if limit is None else _native.RateLimit(bytes_per_second=limit)
     clusters: dict[Side, Cluster] = {}
     outcome.notes.extend(f"{side}_tls_unverified" for side in SIDES if request.settings(side).tls_unverified)
+    # What librdkafka keeps from us of a header leaves no trace, so every report that rests on it has to say so.
+    outcome.notes.extend(
+        f"{side}_headers_as_delivered" for side in SIDES if request.settings(side).data_path is DataPath.CONSUMER
+    )
     for side in SIDES:
         view = request.view(side)
         try:

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import atexit
 import base64
-import contextlib
-import os
 import random
 import shlex
-import signal
 import socket
-import subprocess
 import time
 import uuid
 from typing import TYPE_CHECKING
 
+from tests.integration.kafka.child import LOGGING, Child
 from tests.integration.kafka.libs import class_path
 
 if TYPE_CHECKING:
@@ -46,8 +42,6 @@ PROPERTIES = {
     # Tests of compaction wait for the cleaner; 15 s between its looks would be most of their time.
     "log.cleaner.backoff.ms": "200",
 }
-# Times to find what a test saw, and not 300 lines of settings at every start.
-LOGGING = ("showDateTime=true", "dateTimeFormat=HH:mm:ss.SSS", "log.org.apache.kafka.common.config=warn")
 
 _used_ports: set[int] = set()
 
@@ -74,8 +68,7 @@ def free_port() -> int:
 class Broker:
     """A Kafka process that can be started, stopped and killed any number of times on the same data and ports.
 
-    It ends with the process that made it, whatever ends that one: `atexit` covers an orderly end, and a
-    watchdog, which waits for the other end of a pipe to go away, covers a kill.
+    It ends with the process that made it: see `Child`.
     """
 
     def __init__(
@@ -96,12 +89,10 @@ class Broker:
         self.bootstrap = f"{HOST}:{self.port}"
         self._heap = heap
         self._config = folder / "server.properties"
-        self._process: subprocess.Popen[bytes] | None = None
-        self._watchdog: subprocess.Popen[bytes] | None = None
+        self._child = Child(f"broker {name}", self.log_file)
         folder.mkdir(parents=True, exist_ok=True)
         lines = {**PROPERTIES, **self._addresses(), **(properties or {})}
         self._config.write_text("".join(f"{key}={value}\n" for key, value in lines.items()))
-        atexit.register(self.kill)
 
     def _addresses(self) -> dict[str, str]:
         plain, controller = f"PLAINTEXT://{self.bootstrap}", f"CONTROLLER://{HOST}:{self._controller_port}"
@@ -116,31 +107,17 @@ class Broker:
     @property
     def pid(self) -> int | None:
         """The process id while the broker runs."""
-        return self._process.pid if self._process is not None and self._process.poll() is None else None
+        return self._child.pid
 
     def launch(self) -> None:
         """Starts the process and returns at once; `wait_ready` waits for it."""
-        if self.pid is not None:
-            raise RuntimeError(f"broker {self.name} already runs as process {self.pid}")
         java = ["java", f"-Xmx{self._heap}", "-Xms256m", "-cp", class_path()]
         java += [f"-Dorg.slf4j.simpleLogger.{option}" for option in LOGGING]
         script = f"exec {shlex.join([*java, 'kafka.Kafka', str(self._config)])}"
         if not (self.log_dir / "meta.properties").exists():
             arguments = ["format", "--standalone", "-t", _cluster_id(), "-c", str(self._config)]
             script = f"{shlex.join([*java, 'kafka.tools.StorageTool', *arguments])} && {script}"
-        with self.log_file.open("ab") as log:
-            self._process = subprocess.Popen(
-                ["/bin/sh", "-c", script],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-        self._watchdog = subprocess.Popen(
-            ["/bin/sh", "-c", 'cat >/dev/null; kill -s KILL -- "-$0"', str(self._process.pid)],
-            stdin=subprocess.PIPE,
-            start_new_session=True,
-        )
+        self._child.launch(["/bin/sh", "-c", script])
 
     def wait_ready(self) -> None:
         """Waits until the broker takes connections.
@@ -160,39 +137,15 @@ class Broker:
 
     def stop(self) -> None:
         """Shuts down in order: the log is flushed and marked as cleanly closed."""
-        if self._process is None or self.pid is None:
-            return self._finish()
-        self._process.send_signal(signal.SIGTERM)
-        try:
-            self._process.wait(STOP_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            self.kill()
-            message = f"broker {self.name} did not stop in {STOP_TIMEOUT_S} s and was killed:\n{self.log_tail()}"
-            raise RuntimeError(message) from None
-        return self._finish()
+        self._child.stop(STOP_TIMEOUT_S)
 
     def kill(self) -> None:
         """Ends the process at once, as a machine that loses power would."""
-        if self._process is not None and self.pid is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
-        self._finish()
+        self._child.kill()
 
     def log_tail(self, lines: int = 30) -> str:
         """Returns the last lines of the broker's own log, with the path of the whole."""
-        text = self.log_file.read_text(errors="replace") if self.log_file.exists() else ""
-        return "\n".join([f"{self.log_file}:", *text.splitlines()[-lines:]])
-
-    def _finish(self) -> None:
-        """Sends the watchdog home; the process is gone."""
-        watchdog, self._watchdog, self._process = self._watchdog, None, None
-        if watchdog is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(watchdog.pid, signal.SIGKILL)
-            watchdog.wait()
-            if watchdog.stdin is not None:
-                watchdog.stdin.close()
+        return self._child.log_tail(lines)
 
 
 def _cluster_id() -> str:
