@@ -86,7 +86,7 @@ impl Lanes {
     /// record after the other would wait for the reduction of the one before.
     ///
     /// # Panics
-    /// When the slices differ in length or are longer than [`GROUP`].
+    /// When the slices differ in length or are longer than `GROUP`.
     #[inline]
     pub fn extend(&mut self, contents: &[u128], timestamps: &[i64], base: &Base) {
         let count = contents.len();
