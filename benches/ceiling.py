@@ -1,8 +1,10 @@
-"""The ceiling: raw fetches whose bytes are thrown away, one process a side.
+"""The ceiling: raw fetches whose bytes are thrown away, one process a side and one connection a partition.
 
     python benches/ceiling.py LEFT RIGHT TOPIC
 
-It looks at the headers of batches only, to count records and to find the next offset.
+It looks at the headers of batches only, to count records and to find the next offset. Partitions are read at the
+same time, because a connection rests from one answer to the next request: with one of them a side, kcompare, which asks
+again before an answer is used up, read records of 1,000 B faster than this.
 Prints {"counts": [[...], [...]]}: a list of partitions for each side.
 """
 
@@ -12,6 +14,7 @@ import json
 import multiprocessing
 import struct
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -27,7 +30,7 @@ LAST_OFFSET_DELTA_AT, RECORDS_COUNT_AT = 23, 57
 
 
 class CeilingReader:
-    """Fetches one partition after the other and looks at nothing but batch headers.
+    """Fetches a partition and looks at nothing but batch headers.
 
     References:
         Fetch v11: https://kafka.apache.org/protocol.html#The_Messages_Fetch
@@ -91,8 +94,9 @@ def walk(batches: memoryview, offset: int) -> tuple[int, int]:
 
 
 def _ceiling_side(bootstrap: str, topic: str) -> list[int]:
-    reader = CeilingReader(bootstrap, topic)
-    return [reader.count(partition) for partition in PARTITIONS]
+    # The interpreter lock is let go while bytes arrive, which is nearly all of the time.
+    with ThreadPoolExecutor(len(PARTITIONS)) as threads:
+        return list(threads.map(lambda partition: CeilingReader(bootstrap, topic).count(partition), PARTITIONS))
 
 
 def main() -> None:

@@ -151,8 +151,8 @@ def partition_plans(
     return tuple(PartitionPlan(partition, left.get(partition), right.get(partition)) for partition in partitions)
 
 
-def slices_of(planned: Iterable[PartitionPlan]) -> tuple[Slice, ...]:
-    """Cuts every partition of both sides into slices.
+def slices_of(planned: Iterable[PartitionPlan], least: int = MIN_SLICES) -> tuple[Slice, ...]:
+    """Cuts every partition of both sides into slices, a short log into about ``least`` of them over all partitions.
 
     Digests are kept at the planned edges of either side, because the ends of a range that both sides have seldom
     fall on a cell border. Sides and partitions take turns, and each starts at its oldest offset, where retention
@@ -161,7 +161,7 @@ def slices_of(planned: Iterable[PartitionPlan]) -> tuple[Slice, ...]:
     planned = tuple(planned)
     total = sum(len(found) for one in planned for found in (one.left, one.right) if found is not None)
     # Whole cells, so that a slice never splits one but at a planned edge.
-    cells = max(1, min(SLICE_CELLS, total // CELL_OFFSETS // MIN_SLICES))
+    cells = max(1, min(SLICE_CELLS, total // CELL_OFFSETS // least))
     queues: list[list[Slice]] = []
     for one in planned:
         pins = {pin for side in SIDES if (found := one.side(side)) for pin in (found.start, found.stop)}

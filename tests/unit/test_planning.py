@@ -128,6 +128,14 @@ def test_a_short_log_is_cut_for_several_workers() -> None:
     assert len(planned.slices) >= MIN_SLICES
 
 
+def test_a_short_log_is_cut_no_further_than_was_asked_for() -> None:
+    bounds_ = {number: PartitionBounds(number, 0, 8 * CELL_OFFSETS, 0) for number in range(3)}
+    planned = plan(bounds_, bounds_, (0, 1, 2)).partitions
+    # As many sides of partitions as that are there anyway.
+    assert [len(piece.range) for piece in slices_of(planned, 2)] == [8 * CELL_OFFSETS] * 6
+    assert len(slices_of(planned[:1], 4)) == 4
+
+
 def test_sides_and_partitions_take_turns_from_their_oldest_offsets() -> None:
     bounds_ = {number: PartitionBounds(number, 0, 3 * CELL_OFFSETS, 0) for number in range(2)}
     planned = plan(bounds_, bounds_, (0, 1))

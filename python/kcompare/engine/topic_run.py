@@ -13,9 +13,11 @@ from kcompare.engine.logs import PartitionLog, join, not_read
 from kcompare.engine.mode import chosen_mode, is_compacted
 from kcompare.engine.reading import RowReader
 from kcompare.engine.retention import read_again
+from kcompare.engine.shared import workers_of
 from kcompare.errors import RefusedError
 from kcompare.model import (
     SIDES,
+    DataPath,
     Effect,
     Finding,
     FindingKind,
@@ -63,7 +65,13 @@ class TopicRun:
 
     def slices(self) -> tuple[Slice, ...]:
         """What is to be read, in the order in which it should be started."""
-        return slices_of(self.partitions) if self.mode is Mode.LOG else ()
+        if self.mode is not Mode.LOG:
+            return ()
+        if all(self._request.settings(side).data_path is DataPath.NATIVE for side in SIDES):
+            return slices_of(self.partitions)
+        # librdkafka has read ahead when a slice ends, and drops that when the next one begins: no more than it takes
+        # to keep every worker busy.
+        return slices_of(self.partitions, workers_of(self._request))
 
     def leader(self, piece: Slice) -> int:
         """The broker that a slice is read from."""
