@@ -148,11 +148,10 @@ def _side_finding(log: PartitionLog, offsets: OffsetRange, reason: Reason, detai
 
 
 def _unverified(pair: Pair) -> list[Finding]:
-    found = []
+    found: list[Finding] = []
     for log in (pair.left, pair.right):
-        if log.distrust is not None:
-            found.append(_side_finding(log, log.distrust.range, Reason(log.distrust.reason), log.distrust.detail))
-        found.extend(_side_finding(log, unread.range, Reason(unread.reason), unread.detail) for unread in log.unread)
+        doubts = [doubt for doubt in (log.distrust, log.unchecked) if doubt is not None]
+        found.extend(_side_finding(log, one.range, Reason(one.reason), one.detail) for one in (*doubts, *log.unread))
     return found
 
 

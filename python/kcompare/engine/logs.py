@@ -29,6 +29,8 @@ class PartitionLog:
         unexplained: the first gaps without a cause.
         leader_epochs: ``(leader epoch, base offset of its first batch)``.
         distrust: why nothing of this side counts as read, where that is so.
+        unchecked: why it was not held to what was pinned once it was read, where that is so: no difference is hidden
+            by it, and nothing is equal.
     """
 
     side: Side
@@ -44,6 +46,7 @@ class PartitionLog:
     leader_epochs: tuple[tuple[int, int], ...]
     ends: tuple[SliceDigest, ...] = ()
     distrust: Unread | None = None
+    unchecked: Unread | None = None
     table: NDArray[Any] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
