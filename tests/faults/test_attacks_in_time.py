@@ -10,6 +10,7 @@ import pytest
 from kcompare.engine import compare as engine
 from kcompare.engine.interrupt import interruptible
 from kcompare.model import Verdict
+from kcompare.settings.allowances import parse_allowance
 from tests.support.clusters import FETCH, HANG_S, METADATA, STALL_S, FakeCluster, only, partitions, reasons, run
 from tests.support.hooks import Hooks, install
 from tests.support.logs import Log, log_of, numbered
@@ -200,3 +201,17 @@ def test_an_interrupt_while_retention_is_followed_loses_nothing_else(
     report = clusters.run(workers=1)
     assert (report.verdict, report.exit_code) == (Verdict.DIFFERENT, 130)
     assert [found.verdict for found in partitions(report)] == [Verdict.DIFFERENT, Verdict.INCONCLUSIVE]
+
+
+@pytest.mark.parametrize("when", ["before_check", "before_rows"])
+@pytest.mark.parametrize(("bound", "verdict"), [("both", Verdict.INCONCLUSIVE), ("both:9", Verdict.DIFFERENT)])
+def test_an_interrupt_makes_no_difference_of_an_allowed_tail(
+    clusters: Clusters, side: str, monkeypatch: pytest.MonkeyPatch, when: str, bound: str, verdict: Verdict
+) -> None:
+    """It can no longer be tested for repetition; only its records can be too many."""
+    longer = {"left": 300, "right": 300, side: 310}
+    clusters.left.create([log_of(numbered(longer["left"]))])
+    clusters.right.create([log_of(numbered(longer["right"]))])
+    interrupt(monkeypatch, when)
+    report = clusters.run(workers=1, allow_tail=parse_allowance(bound))
+    assert (report.verdict, report.exit_code) == (verdict, 130)

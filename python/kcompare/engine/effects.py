@@ -98,8 +98,7 @@ def _at_an_end(
         copied = None if allowance is None else aborted_copy(pair, side, offsets, found.records, reader)
         times = None if allowance is None else _timestamps(log, offsets, reader)
     except ReadAgainError as error:
-        untested = "" if allowance is None else "not allowed, because "
-        return replace(found, detail=f"{untested}it could not be tested for repetition or aborted copies: {error}")
+        return _untested(found, side, allowance, error)
     if repeated is not None:
         detail = f"it repeats records that the {side.value} side already has at offset {repeated}"
         return replace(found, kind=FindingKind.DUPLICATED, where=None, detail=detail)
@@ -116,14 +115,31 @@ def _at_an_end(
     return replace(found, effect=Effect.ALLOWED, detail=bound + span)
 
 
+def _untested(found: Finding, side: Side, allowance: Allowance | None, error: ReadAgainError) -> Finding:
+    """A run that could not be read again: it may be what is allowed, and it may be what never is."""
+    detail = f"it could not be tested for repetition or aborted copies: {error}"
+    if allowance is None:
+        return replace(found, detail=detail)
+    too_many = _too_many(found, allowance)
+    if too_many:
+        return replace(found, detail=f"past the allowance {allowance.text}: {too_many}")
+    return replace(found, effect=Effect.UNVERIFIED, side=side, reason=Reason.NOT_TESTED, detail=detail)
+
+
+def _too_many(found: Finding, allowance: Allowance) -> str:
+    """How the run passes its bound by its records alone, as words; empty where it does not."""
+    over = isinstance(allowance.bound, RecordBound) and found.records > allowance.bound.records
+    return f"it has {found.records} records" if over else ""
+
+
 def _excess(found: Finding, allowance: Allowance, times: tuple[int, int] | None, other: PartitionLog) -> str:
     """How the run passes its bound, as words; empty where it does not."""
     at_tail = found.where is Where.TAIL
     match allowance.bound:
         case None:
             return ""
-        case RecordBound(records):
-            return f"it has {found.records} records" if found.records > records else ""
+        case RecordBound():
+            return _too_many(found, allowance)
         case DurationBound(milliseconds):
             edge = other.last_timestamp if at_tail else other.first_timestamp
             if times is None or edge is None or edge < 0:

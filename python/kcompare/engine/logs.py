@@ -62,6 +62,12 @@ class PartitionLog:
         """Batches with a record, and those of them whose timestamps the broker wrote."""
         return int(self.table["batches"].sum()), int(self.table["log_append_batches"].sum())
 
+    @property
+    def log_start_offset(self) -> int:
+        """Where the log starts: as pinned, or where retention is known to have moved it since."""
+        lost = (piece.log_start_offset for piece in self.ends if piece.end == Reason.LOST_TO_RETENTION.value)
+        return max(self.bounds.log_start_offset, *lost, -1)
+
     def first_offset(self, start: int) -> int | None:
         """Offset of the first record of the cells from ``start`` on, which must be a cell's start; None without."""
         later = self.table[(self.table["start"] >= start) & (self.table["count"] > 0)]
