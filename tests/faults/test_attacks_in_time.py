@@ -13,7 +13,7 @@ from kcompare.model import Verdict
 from kcompare.settings.allowances import parse_allowance
 from tests.support.clusters import FETCH, HANG_S, METADATA, STALL_S, FakeCluster, only, partitions, reasons, run
 from tests.support.hooks import Hooks, install
-from tests.support.logs import Log, log_of, numbered
+from tests.support.logs import Log, closed_up, log_of, numbered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -215,3 +215,22 @@ def test_an_interrupt_makes_no_difference_of_an_allowed_tail(
     interrupt(monkeypatch, when)
     report = clusters.run(workers=1, allow_tail=parse_allowance(bound))
     assert (report.verdict, report.exit_code) == (verdict, 130)
+
+
+@pytest.mark.parametrize("when", ["before_check", "before_rows"])
+@pytest.mark.parametrize("options", [{"allow_tail": "SIDE"}, {"allow_head": "SIDE"}, {"allow_tail": "both:10"}])
+@pytest.mark.parametrize("shift", [0, 5000])
+def test_an_interrupt_makes_no_difference_of_a_shifted_log_with_more_at_an_end(
+    clusters: Clusters, side: str, monkeypatch: pytest.MonkeyPatch, when: str, options: dict[str, str], shift: int
+) -> None:
+    """Where the common part ends is known once records are read again; until then it may be all that is allowed."""
+    records = numbered(310)
+    short = closed_up(records[10:] if "allow_head" in options else records[:300], shift)
+    logs = {"left": log_of(short), "right": log_of(short), side: log_of(records)}
+    clusters.left.create([logs["left"]])
+    clusters.right.create([logs["right"]])
+    allowances: dict[str, Any] = {name: parse_allowance(text.replace("SIDE", side)) for name, text in options.items()}
+    assert clusters.run(workers=1, **allowances).verdict is Verdict.EQUAL
+    interrupt(monkeypatch, when)
+    report = clusters.run(workers=1, **allowances)
+    assert (report.verdict, report.exit_code) == (Verdict.INCONCLUSIVE, 130)

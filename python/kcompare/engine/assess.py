@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from kcompare.engine import holes, retention
 from kcompare.engine.differences import Examination
-from kcompare.engine.effects import Allowances, finding
+from kcompare.engine.effects import Allowances, findings_of
 from kcompare.engine.examine import UNRELATED, Pair, examine
 from kcompare.ledger import LedgerError, coverage, nothing_read
 from kcompare.model import (
@@ -91,12 +91,10 @@ def assess(left: PartitionLog, right: PartitionLog, terms: Terms, reader: RowRea
     unverified = _unverified(pair)
     distrusted = left.distrust is not None or right.distrust is not None
     examination = Examination((), UNRELATED) if distrusted else examine(pair, reader)
-    findings: list[Finding] = []
+    findings = findings_of(pair, examination.differences, terms.allowances, reader)
     first: FirstDivergence | None = None
     parted = False
-    for difference in examination.differences:
-        found = finding(pair, difference, terms.allowances, reader)
-        findings.append(found)
+    for difference, found in zip(examination.differences, findings, strict=True):
         if found.effect is Effect.DIFFERENCE and not parted:
             # Of a run that could not be read again nothing exact is known, and a later one is not the first.
             first, parted = difference.at, True

@@ -13,6 +13,8 @@ from kcompare.settings.allowances import DurationBound, RecordBound, TimeBound
 from kcompare.store import tables
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from kcompare.engine.differences import Difference
     from kcompare.engine.examine import Pair
     from kcompare.engine.logs import PartitionLog
@@ -37,9 +39,28 @@ class Allowances:
         return {Where.HEAD: self.head, Where.TAIL: self.tail}.get(where) if where else None
 
 
-def finding(pair: Pair, difference: Difference, allowances: Allowances, reader: RowReader) -> Finding:
-    """The finding that a difference becomes: a difference unless an allowance covers it."""
-    found = Finding(
+def findings_of(
+    pair: Pair, differences: Sequence[Difference], allowances: Allowances, reader: RowReader
+) -> list[Finding]:
+    """The finding that each difference becomes, in the same order.
+
+    Where records could not be read again the digests differ all the same; whether they do so by what is allowed only
+    the records tell, and how the logs are to be laid over one another, too.
+    """
+    allows = allowances.head is not None or allowances.tail is not None
+    if allows and any(difference.unread for difference in differences):
+        return [_not_read_again(pair, difference) for difference in differences]
+    return [_finding(pair, difference, allowances, reader) for difference in differences]
+
+
+def _not_read_again(pair: Pair, difference: Difference) -> Finding:
+    detail = difference.detail if difference.unread else "other records of this partition could not be read again"
+    found = replace(_as_difference(pair, difference), detail=detail)
+    return replace(found, effect=Effect.UNVERIFIED, reason=Reason.NOT_TESTED)
+
+
+def _as_difference(pair: Pair, difference: Difference) -> Finding:
+    return Finding(
         kind=difference.kind,
         effect=Effect.DIFFERENCE,
         partition=pair.left.partition,
@@ -50,6 +71,11 @@ def finding(pair: Pair, difference: Difference, allowances: Allowances, reader: 
         fields=difference.fields,
         detail=difference.detail,
     )
+
+
+def _finding(pair: Pair, difference: Difference, allowances: Allowances, reader: RowReader) -> Finding:
+    """A difference, unless an allowance covers it."""
+    found = _as_difference(pair, difference)
     side = SIDE_OF.get(difference.kind)
     if side is None or difference.where not in {Where.HEAD, Where.TAIL}:
         return found
