@@ -114,6 +114,7 @@ class Reason(StrEnum):
     MODE_NOT_AVAILABLE = "mode_not_available"
     NOT_ALIGNED = "not_aligned"
     NOT_DELIVERED = "not_delivered"
+    NOT_TESTED = "not_tested"
     NOTHING_COMPARED = "nothing_compared"
     OPEN_TRANSACTION = "open_transaction"
     PARTITION_UNAVAILABLE = "partition_unavailable"

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from kcompare.engine import compare as engine
+from kcompare.engine.interrupt import interruptible
 from kcompare.model import Verdict
-from tests.support.clusters import FETCH, HANG_S, METADATA, STALL_S, FakeCluster, only, reasons, run
+from kcompare.settings.allowances import parse_allowance
+from tests.support.clusters import FETCH, HANG_S, METADATA, STALL_S, FakeCluster, only, partitions, reasons, run
 from tests.support.hooks import Hooks, install
-from tests.support.logs import Log, log_of, numbered
+from tests.support.logs import Log, closed_up, log_of, numbered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from kcompare._native import CancelToken
     from kcompare.model import View
     from tests.support.clusters import Clusters
 
@@ -128,3 +133,104 @@ def test_a_topic_with_another_number_of_partitions_at_the_check_proves_nothing(
     assert report.exit_code == 3
     assert reasons(report) == {"changed_while_reading"}
     assert report.totals.compared_records == 0
+
+
+def interrupt(monkeypatch: pytest.MonkeyPatch, when: str, number: int = 1) -> None:
+    """Interrupts at a hook, the ``number``-th time that it is reached."""
+    tokens: list[CancelToken] = []
+    left = [number]
+
+    def remembering(work: Callable[[], Any], cancel: CancelToken) -> Any:
+        tokens.append(cancel)
+        return interruptible(work, cancel)
+
+    def act(*_: object) -> None:
+        left[0] -= 1
+        if left[0] == 0:
+            tokens[0].cancel()
+
+    monkeypatch.setattr(engine, "interruptible", remembering)
+    hooks = Hooks()
+    setattr(hooks, when, act)
+    install(monkeypatch, hooks)
+
+
+@pytest.mark.parametrize(
+    ("when", "number"), [("after_read", 4), ("before_check", 1), ("before_check", 2)], ids=["read", "left", "right"]
+)
+def test_what_was_not_checked_again_before_an_interrupt_is_not_equal(
+    clusters: Clusters, monkeypatch: pytest.MonkeyPatch, when: str, number: int
+) -> None:
+    """Everything was read, and by the time of the check the topic might be another one."""
+    clusters.left.create([log_of(RECORDS)] * 2)
+    clusters.right.create([log_of(RECORDS)] * 2)
+    interrupt(monkeypatch, when, number)
+    report = clusters.run(workers=1)
+    assert (report.verdict, report.exit_code) == (Verdict.INCONCLUSIVE, 130)
+    assert [topic.verdict for topic in report.topics] == [Verdict.INCONCLUSIVE]
+    assert [found.verdict for found in partitions(report)] == [Verdict.INCONCLUSIVE] * 2
+    assert reasons(report) == {"interrupted"}
+
+
+@pytest.mark.parametrize(
+    ("when", "number"),
+    [("after_read", 4), ("before_check", 1), ("before_check", 2), ("before_rows", 1), ("before_rows", 2)],
+)
+def test_an_interrupt_does_not_hide_a_difference_in_what_was_read(
+    clusters: Clusters, monkeypatch: pytest.MonkeyPatch, when: str, number: int
+) -> None:
+    changed = [replace(record, value=b"other") if record.offset == 7 else record for record in RECORDS]
+    clusters.left.create([log_of(RECORDS)] * 2)
+    clusters.right.create([log_of(RECORDS), log_of(changed)])
+    interrupt(monkeypatch, when, number)
+    report = clusters.run(workers=1)
+    assert (report.verdict, report.exit_code) == (Verdict.DIFFERENT, 130)
+    assert partitions(report)[1].verdict is Verdict.DIFFERENT
+
+
+def test_an_interrupt_while_retention_is_followed_loses_nothing_else(
+    clusters: Clusters, side: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The log start is asked for again, and by then the run is interrupted."""
+    changed = [replace(record, value=b"other") if record.offset == 7 else record for record in RECORDS]
+    clusters.left.create([log_of(RECORDS)] * 2)
+    clusters.right.create([log_of(changed), log_of(RECORDS)])
+    cluster: FakeCluster = getattr(clusters, side)
+    interrupt(monkeypatch, "after_read", 4)
+    cluster.fault("lie_log_start", number=200, partition=1)
+    report = clusters.run(workers=1)
+    assert (report.verdict, report.exit_code) == (Verdict.DIFFERENT, 130)
+    assert [found.verdict for found in partitions(report)] == [Verdict.DIFFERENT, Verdict.INCONCLUSIVE]
+
+
+@pytest.mark.parametrize("when", ["before_check", "before_rows"])
+@pytest.mark.parametrize(("bound", "verdict"), [("both", Verdict.INCONCLUSIVE), ("both:9", Verdict.DIFFERENT)])
+def test_an_interrupt_makes_no_difference_of_an_allowed_tail(
+    clusters: Clusters, side: str, monkeypatch: pytest.MonkeyPatch, when: str, bound: str, verdict: Verdict
+) -> None:
+    """It can no longer be tested for repetition; only its records can be too many."""
+    longer = {"left": 300, "right": 300, side: 310}
+    clusters.left.create([log_of(numbered(longer["left"]))])
+    clusters.right.create([log_of(numbered(longer["right"]))])
+    interrupt(monkeypatch, when)
+    report = clusters.run(workers=1, allow_tail=parse_allowance(bound))
+    assert (report.verdict, report.exit_code) == (verdict, 130)
+
+
+@pytest.mark.parametrize("when", ["before_check", "before_rows"])
+@pytest.mark.parametrize("options", [{"allow_tail": "SIDE"}, {"allow_head": "SIDE"}, {"allow_tail": "both:10"}])
+@pytest.mark.parametrize("shift", [0, 5000])
+def test_an_interrupt_makes_no_difference_of_a_shifted_log_with_more_at_an_end(
+    clusters: Clusters, side: str, monkeypatch: pytest.MonkeyPatch, when: str, options: dict[str, str], shift: int
+) -> None:
+    """Where the common part ends is known once records are read again; until then it may be all that is allowed."""
+    records = numbered(310)
+    short = closed_up(records[10:] if "allow_head" in options else records[:300], shift)
+    logs = {"left": log_of(short), "right": log_of(short), side: log_of(records)}
+    clusters.left.create([logs["left"]])
+    clusters.right.create([logs["right"]])
+    allowances: dict[str, Any] = {name: parse_allowance(text.replace("SIDE", side)) for name, text in options.items()}
+    assert clusters.run(workers=1, **allowances).verdict is Verdict.EQUAL
+    interrupt(monkeypatch, when)
+    report = clusters.run(workers=1, **allowances)
+    assert (report.verdict, report.exit_code) == (Verdict.INCONCLUSIVE, 130)

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 RECORDS = numbered(60)
 TOPIC_AUTHORIZATION_FAILED = 29
+UNKNOWN_TOPIC_OR_PARTITION = 3
 TOPICS, PARTITIONS = 200, 5
 
 
@@ -228,6 +229,24 @@ def test_a_topic_that_is_deleted_or_recreated_meanwhile_proves_nothing(
     assert report.verdict is Verdict.INCONCLUSIVE
     assert verdicts(report) == {"a": "EQUAL", "b": "INCONCLUSIVE", "c": "EQUAL"}
     assert "topic_recreated" in reasons(report)
+
+
+@pytest.mark.parametrize("action", ["deleted", "unknown"])
+def test_a_topic_that_is_gone_does_not_make_its_leader_absent_for_the_others(
+    three: Clusters, side: str, monkeypatch: pytest.MonkeyPatch, action: str
+) -> None:
+    """Two partitions that fail are the end of their leader only where it is the leader that is away."""
+    others = [f"d{number}" for number in range(6)]
+    fill(three.left, others)
+    fill(three.right, others)
+    cluster: FakeCluster = getattr(three, side)
+    if action == "deleted":
+        meanwhile(monkeypatch, cluster, "b", lambda: cluster.store.delete_topic(name="b"))
+    else:
+        cluster.fault("error_code", number=UNKNOWN_TOPIC_OR_PARTITION, topic="b")
+    report = compare(three, workers=1)
+    assert {name for name, verdict in verdicts(report).items() if verdict != "EQUAL"} == {"b"}
+    assert report.verdict is Verdict.INCONCLUSIVE
 
 
 def test_a_topic_that_goes_between_the_list_and_its_first_question_proves_nothing(

@@ -9,6 +9,7 @@ import pytest
 
 from kcompare.model import Effect, FindingKind, OffsetRange, Reason, Side, Verdict, Where
 from kcompare.settings.allowances import parse_allowance
+from kcompare.settings.ranges import parse_range
 from tests.support.clusters import FakeCluster, findings, only, reasons, run, topic_id
 from tests.support.hooks import Hooks, install
 from tests.support.logs import Log, closed_up, log_of, numbered
@@ -264,3 +265,82 @@ def test_a_log_start_that_only_the_fetch_tells_of_allows_nothing(clusters: Clust
     report = clusters.run(allow_head=parse_allowance("both"), allow_tail=parse_allowance("both"), allow_empty=True)
     assert report.verdict is Verdict.INCONCLUSIVE
     assert "lost_to_retention" in reasons(report)
+
+
+@pytest.mark.parametrize(
+    ("bound", "equal"),
+    [
+        ("both", True),
+        ("both:60", True),
+        ("both:59", False),
+        ("both:5", False),
+        ("both:1h", False),
+        ("both:@2026-11-01T00:00:00Z", False),
+        ("left", False),
+        ("right", False),
+    ],
+)
+def test_what_retention_took_from_both_sides_has_the_bound_of_a_head(
+    clusters: Clusters, monkeypatch: pytest.MonkeyPatch, bound: str, *, equal: bool
+) -> None:
+    """Nobody has read these records, and they may have been other ones: only their offsets can be counted."""
+    clusters.left.create([log_of([replace(record, value=b"other") for record in RECORDS[:55]] + RECORDS[55:])])
+    clusters.right.create([log_of(RECORDS)])
+    starts = {clusters.left.broker.port: 55, clusters.right.broker.port: 60}
+
+    def before(view: View, _: Slice) -> None:
+        start = starts.pop(view.bootstrap[0][1], None)
+        if start is not None:
+            retain(clusters.left if start == 55 else clusters.right, start)
+
+    install(monkeypatch, Hooks(before_read=before))
+    report = clusters.run(workers=1, allow_head=parse_allowance(bound))
+    if equal:
+        assert report.verdict is Verdict.EQUAL
+        assert only(report).compared_records == 140
+        assert len(of(report, Reason.RETENTION_DURING_RUN)) == 2
+    else:
+        assert report.verdict is Verdict.INCONCLUSIVE
+        assert of(report, Reason.LOST_TO_RETENTION)
+
+
+@pytest.mark.parametrize("bound", ["both", "SIDE", "SIDE:10"])
+def test_a_side_that_retention_has_overtaken_may_go_on_at_its_end(
+    clusters: Clusters, monkeypatch: pytest.MonkeyPatch, side: str, bound: str
+) -> None:
+    """Its tail is tested for repetition against what is left of it, not against what is gone."""
+    mine = log_of(numbered(210))
+    report = compared(clusters, monkeypatch, side, [55], mine=mine, allow_head="OTHER", allow_tail=bound)
+    assert report.verdict is Verdict.EQUAL
+    assert only(report).compared_records == 145
+
+
+def test_retention_below_a_range_leaves_an_allowed_tail_untested(
+    clusters: Clusters, monkeypatch: pytest.MonkeyPatch, side: str
+) -> None:
+    """What the tail might repeat is gone, so that nobody can say that it is one, and nobody that it is not."""
+    options: dict[str, Any] = {"left_range": parse_range("100:"), "right_range": parse_range("100:")}
+    for more, allowed, verdict in (
+        (10, "SIDE", Verdict.INCONCLUSIVE),
+        (10, "SIDE:9", Verdict.DIFFERENT),
+        (10, "OTHER", Verdict.DIFFERENT),
+        (0, "SIDE", Verdict.EQUAL),
+    ):
+        mine = log_of(numbered(200 + more))
+        moving: FakeCluster = getattr(clusters, side)
+        still: FakeCluster = getattr(clusters, other_of(side))
+        moving.create([mine])
+        still.create([log_of(RECORDS)])
+
+        def retained(view: View, _: Slice, moving: FakeCluster = moving) -> None:
+            if view.bootstrap[0][1] == moving.broker.port:
+                retain(moving, 50)
+
+        with monkeypatch.context() as patched:
+            install(patched, Hooks(before_read=retained))
+            text = allowed.replace("OTHER", other_of(side)).replace("SIDE", side)
+            report = clusters.run(workers=1, allow_tail=parse_allowance(text), **options)
+        assert report.verdict is verdict
+        assert reasons(report) == ({"not_tested"} if verdict is Verdict.INCONCLUSIVE else set())
+        for cluster in (moving, still):
+            cluster.store.delete_topic(name="t")

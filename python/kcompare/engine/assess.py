@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from kcompare.engine import holes, retention
 from kcompare.engine.differences import Examination
-from kcompare.engine.effects import Allowances, finding
+from kcompare.engine.effects import Allowances, findings_of
 from kcompare.engine.examine import UNRELATED, Pair, examine
 from kcompare.ledger import LedgerError, coverage, nothing_read
 from kcompare.model import (
@@ -91,12 +91,10 @@ def assess(left: PartitionLog, right: PartitionLog, terms: Terms, reader: RowRea
     unverified = _unverified(pair)
     distrusted = left.distrust is not None or right.distrust is not None
     examination = Examination((), UNRELATED) if distrusted else examine(pair, reader)
-    findings: list[Finding] = []
+    findings = findings_of(pair, examination.differences, terms.allowances, reader)
     first: FirstDivergence | None = None
     parted = False
-    for difference in examination.differences:
-        found = finding(pair, difference, terms.allowances, reader)
-        findings.append(found)
+    for difference, found in zip(examination.differences, findings, strict=True):
         if found.effect is Effect.DIFFERENCE and not parted:
             # Of a run that could not be read again nothing exact is known, and a later one is not the first.
             first, parted = difference.at, True
@@ -148,11 +146,10 @@ def _side_finding(log: PartitionLog, offsets: OffsetRange, reason: Reason, detai
 
 
 def _unverified(pair: Pair) -> list[Finding]:
-    found = []
+    found: list[Finding] = []
     for log in (pair.left, pair.right):
-        if log.distrust is not None:
-            found.append(_side_finding(log, log.distrust.range, Reason(log.distrust.reason), log.distrust.detail))
-        found.extend(_side_finding(log, unread.range, Reason(unread.reason), unread.detail) for unread in log.unread)
+        doubts = [doubt for doubt in (log.distrust, log.unchecked) if doubt is not None]
+        found.extend(_side_finding(log, one.range, Reason(one.reason), one.detail) for one in (*doubts, *log.unread))
     return found
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -142,7 +142,7 @@ def _records(pair: Pair, stretch: AnyStretch, reader: RowReader) -> tuple[list[D
         )
         return [converter.difference(run) for run in runs], at_end
     except ReadAgainError as error:
-        return [_unread(stretch, str(error))], False
+        return [replace(_unread(stretch, str(error)), unread=True)], False
 
 
 def _last_index(run: native.Run, side: Side) -> int:
@@ -213,5 +213,5 @@ def _summary(pair: Pair, stretch: AnyStretch, reader: RowReader, room: int) -> l
                 first = Converter(pair, parts, reader).difference(runs[0])
                 return [_unread(stretch, detail, first.at)]
     except ReadAgainError as error:
-        return [_unread(stretch, str(error))]
+        return [replace(_unread(stretch, str(error)), unread=True)]
     return [_unread(stretch, detail)]

@@ -94,6 +94,7 @@ def _between_the_ends(pair: Pair, found: Alignment, reader: RowReader) -> tuple[
                 counts[Side.RIGHT],
                 None,
                 detail=str(error),
+                unread=True,
             ),
         )
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from kcompare import _native
 from kcompare.engine.interrupt import interruptible
 from kcompare.engine.options import options_of
-from kcompare.engine.pairs import TopicPair, choose_pairs, notes_of
+from kcompare.engine.pairs import TopicPair, choose_pairs
 from kcompare.engine.pinning import pin_topics
 from kcompare.engine.request import CompareRequest, check_request
 from kcompare.engine.run import run_topics
@@ -140,8 +140,9 @@ def _chosen(shared: Shared, clusters: Mapping[Side, Cluster], outcome: Outcome) 
             shared.failed(error, side, request.view(side), fatal=True)
     if len(names) < len(SIDES):
         return []
-    outcome.notes.extend(notes_of(request.topics))
-    return choose_pairs(request.topics, {side: request.view(side) for side in SIDES}, names)
+    pairs, notes = choose_pairs(request.topics, {side: request.view(side) for side in SIDES}, names)
+    outcome.notes.extend(notes)
+    return pairs
 
 
 def _keep_ids(topics: Sequence[PinnedTopic], outcome: Outcome, *, one: bool) -> None:

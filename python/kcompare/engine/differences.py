@@ -23,6 +23,7 @@ class Difference:
         left_records: records on the left that belong to it, counted; ``right_records`` likewise.
         at: the next record's offset on each side where the run begins; None where it could not be read again.
         other_is_empty: the other side has no record in the whole partition.
+        unread: the records could not be read again, so that nothing is known of it but that digests differ.
     """
 
     kind: FindingKind
@@ -35,6 +36,7 @@ class Difference:
     fields: tuple[RecordField, ...] = ()
     detail: str = ""
     other_is_empty: bool = False
+    unread: bool = False
 
     @property
     def records(self) -> int:

@@ -13,6 +13,8 @@ from kcompare.settings.allowances import DurationBound, RecordBound, TimeBound
 from kcompare.store import tables
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from kcompare.engine.differences import Difference
     from kcompare.engine.examine import Pair
     from kcompare.engine.logs import PartitionLog
@@ -37,9 +39,28 @@ class Allowances:
         return {Where.HEAD: self.head, Where.TAIL: self.tail}.get(where) if where else None
 
 
-def finding(pair: Pair, difference: Difference, allowances: Allowances, reader: RowReader) -> Finding:
-    """The finding that a difference becomes: a difference unless an allowance covers it."""
-    found = Finding(
+def findings_of(
+    pair: Pair, differences: Sequence[Difference], allowances: Allowances, reader: RowReader
+) -> list[Finding]:
+    """The finding that each difference becomes, in the same order.
+
+    Where records could not be read again the digests differ all the same; whether they do so by what is allowed only
+    the records tell, and how the logs are to be laid over one another, too.
+    """
+    allows = allowances.head is not None or allowances.tail is not None
+    if allows and any(difference.unread for difference in differences):
+        return [_not_read_again(pair, difference) for difference in differences]
+    return [_finding(pair, difference, allowances, reader) for difference in differences]
+
+
+def _not_read_again(pair: Pair, difference: Difference) -> Finding:
+    detail = difference.detail if difference.unread else "other records of this partition could not be read again"
+    found = replace(_as_difference(pair, difference), detail=detail)
+    return replace(found, effect=Effect.UNVERIFIED, reason=Reason.NOT_TESTED)
+
+
+def _as_difference(pair: Pair, difference: Difference) -> Finding:
+    return Finding(
         kind=difference.kind,
         effect=Effect.DIFFERENCE,
         partition=pair.left.partition,
@@ -50,6 +71,11 @@ def finding(pair: Pair, difference: Difference, allowances: Allowances, reader: 
         fields=difference.fields,
         detail=difference.detail,
     )
+
+
+def _finding(pair: Pair, difference: Difference, allowances: Allowances, reader: RowReader) -> Finding:
+    """A difference, unless an allowance covers it."""
+    found = _as_difference(pair, difference)
     side = SIDE_OF.get(difference.kind)
     if side is None or difference.where not in {Where.HEAD, Where.TAIL}:
         return found
@@ -98,8 +124,7 @@ def _at_an_end(
         copied = None if allowance is None else aborted_copy(pair, side, offsets, found.records, reader)
         times = None if allowance is None else _timestamps(log, offsets, reader)
     except ReadAgainError as error:
-        untested = "" if allowance is None else "not allowed, because "
-        return replace(found, detail=f"{untested}it could not be tested for repetition or aborted copies: {error}")
+        return _untested(found, side, allowance, error)
     if repeated is not None:
         detail = f"it repeats records that the {side.value} side already has at offset {repeated}"
         return replace(found, kind=FindingKind.DUPLICATED, where=None, detail=detail)
@@ -116,14 +141,31 @@ def _at_an_end(
     return replace(found, effect=Effect.ALLOWED, detail=bound + span)
 
 
+def _untested(found: Finding, side: Side, allowance: Allowance | None, error: ReadAgainError) -> Finding:
+    """A run that could not be read again: it may be what is allowed, and it may be what never is."""
+    detail = f"it could not be tested for repetition or aborted copies: {error}"
+    if allowance is None:
+        return replace(found, detail=detail)
+    too_many = _too_many(found, allowance)
+    if too_many:
+        return replace(found, detail=f"past the allowance {allowance.text}: {too_many}")
+    return replace(found, effect=Effect.UNVERIFIED, side=side, reason=Reason.NOT_TESTED, detail=detail)
+
+
+def _too_many(found: Finding, allowance: Allowance) -> str:
+    """How the run passes its bound by its records alone, as words; empty where it does not."""
+    over = isinstance(allowance.bound, RecordBound) and found.records > allowance.bound.records
+    return f"it has {found.records} records" if over else ""
+
+
 def _excess(found: Finding, allowance: Allowance, times: tuple[int, int] | None, other: PartitionLog) -> str:
     """How the run passes its bound, as words; empty where it does not."""
     at_tail = found.where is Where.TAIL
     match allowance.bound:
         case None:
             return ""
-        case RecordBound(records):
-            return f"it has {found.records} records" if found.records > records else ""
+        case RecordBound():
+            return _too_many(found, allowance)
         case DurationBound(milliseconds):
             edge = other.last_timestamp if at_tail else other.first_timestamp
             if times is None or edge is None or edge < 0:

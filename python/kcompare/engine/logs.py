@@ -29,6 +29,8 @@ class PartitionLog:
         unexplained: the first gaps without a cause.
         leader_epochs: ``(leader epoch, base offset of its first batch)``.
         distrust: why nothing of this side counts as read, where that is so.
+        unchecked: why it was not held to what was pinned once it was read, where that is so: no difference is hidden
+            by it, and nothing is equal.
     """
 
     side: Side
@@ -44,6 +46,7 @@ class PartitionLog:
     leader_epochs: tuple[tuple[int, int], ...]
     ends: tuple[SliceDigest, ...] = ()
     distrust: Unread | None = None
+    unchecked: Unread | None = None
     table: NDArray[Any] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -58,6 +61,12 @@ class PartitionLog:
     def batches(self) -> tuple[int, int]:
         """Batches with a record, and those of them whose timestamps the broker wrote."""
         return int(self.table["batches"].sum()), int(self.table["log_append_batches"].sum())
+
+    @property
+    def log_start_offset(self) -> int:
+        """Where the log starts: as pinned, or where retention is known to have moved it since."""
+        lost = (piece.log_start_offset for piece in self.ends if piece.end == Reason.LOST_TO_RETENTION.value)
+        return max(self.bounds.log_start_offset, *lost, -1)
 
     def first_offset(self, start: int) -> int | None:
         """Offset of the first record of the cells from ``start`` on, which must be a cell's start; None without."""

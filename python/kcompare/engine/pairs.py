@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from kcompare.engine.turned import TurnedMap
@@ -13,12 +14,18 @@ from kcompare.settings.topic_names import is_legal_topic
 from kcompare.sources.kafka import INTERNAL_TOPICS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from kcompare.settings.topics import TopicSelection
 
 RIGHT_ONLY_UNKNOWN = "right_only_topics_not_searched"
-"""Note of a run with a map that cannot be turned around, so that topics only the right side has stay unseen."""
+"""Note of a run in which topics that only the right side has may stay unseen: see :class:`Pairing`."""
+
+MAX_GUESSES = 200_000
+"""Left names that are tried for topics that only the right side has: about a second's worth."""
+
+FIRST_GUESSES = 16
+"""What each of these topics is tried with before any gets more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +45,21 @@ class TopicPair:
         return self.left if side is Side.LEFT else self.right
 
 
-def pair_names(selection: TopicSelection, left: Sequence[str], right: Sequence[str]) -> list[tuple[str, str]]:
+@dataclass(frozen=True, slots=True)
+class Pairing:
+    """Pairs of names.
+
+    Attributes:
+        names: left and right, by left name.
+        searched: every topic that only the right side has was looked for; otherwise a map cannot be turned around, or
+            in too many ways.
+    """
+
+    names: list[tuple[str, str]]
+    searched: bool
+
+
+def pair_names(selection: TopicSelection, left: Sequence[str], right: Sequence[str]) -> Pairing:
     """Pairs of names, by left name: every chosen left topic, and what only the right side has under the same rule.
 
     A left name comes with the right name that the rule gives it, whether or not that exists. A right topic that no
@@ -73,46 +94,66 @@ def pair_names(selection: TopicSelection, left: Sequence[str], right: Sequence[s
             f"{selection.text} chooses none of the {len(left)} topics that the left side shows; "
             "a pattern has to match a whole name"
         )
-    pairs.update(_right_only(selection, frozenset(left), [name for name in right if name not in owners]))
+    found, searched = _right_only(selection, frozenset(left), [name for name in right if name not in owners])
+    pairs.update(found)
     if selection.expected is not None and len(pairs) != selection.expected:
         raise UsageError(
             f"--expect-topics {selection.expected}: {selection.text} gives {len(pairs)} pairs of topics; "
             "look which are missing or too many, or expect another number"
         )
-    return sorted(pairs.items())
+    return Pairing(sorted(pairs.items()), searched)
 
 
-def _right_only(selection: TopicSelection, left: frozenset[str], right: Sequence[str]) -> Iterator[tuple[str, str]]:
+def _right_only(selection: TopicSelection, left: frozenset[str], right: Sequence[str]) -> tuple[dict[str, str], bool]:
+    """Pairs of right topics that a left name which does not exist would have given, and whether all were looked for.
+
+    They take turns, each time with more guesses, so that a name that can be cut in many ways holds up no other.
+    """
     turned = [TurnedMap(found) for found in selection.maps]
-    for name in right:
-        guesses = [name, *(guess for found in turned if (guess := found.left_name(name)) is not None)]
-        for guess in guesses:
-            fits = guess not in left and guess not in INTERNAL_TOPICS and is_legal_topic(guess)
-            if fits and selection.chooses(guess) and selection.right_name(guess) == name:
-                yield guess, name
-                break
+    pairs: dict[str, str] = {}
+    waiting = [(name, chain([name], *(found.left_names(name) for found in turned))) for name in right]
+    turn, room = FIRST_GUESSES, MAX_GUESSES
+    while waiting:
+        unsettled = []
+        for name, guesses in waiting:
+            tried = 0
+            for guess in islice(guesses, turn):
+                tried += 1
+                if guess is not None and _would_give(selection, left, guess, name):
+                    pairs[guess] = name
+                    break
+            else:
+                if tried == turn:
+                    unsettled.append((name, guesses))
+            if turn > FIRST_GUESSES:
+                room -= tried
+                if room <= 0:
+                    return pairs, False
+        waiting, turn = unsettled, 2 * turn
+    return pairs, all(found.possible for found in turned)
+
+
+def _would_give(selection: TopicSelection, left: frozenset[str], guess: str, right: str) -> bool:
+    fits = guess not in left and guess not in INTERNAL_TOPICS and is_legal_topic(guess)
+    return fits and selection.chooses(guess) and selection.right_name(guess) == right
 
 
 def choose_pairs(
     selection: TopicSelection, places: Mapping[Side, View], names: Mapping[Side, Sequence[str]]
-) -> list[TopicPair]:
-    """The pairs of two clusters, whose views end in ``/`` and which list these topics.
+) -> tuple[list[TopicPair], list[str]]:
+    """The pairs of two clusters, whose views end in ``/`` and which list these topics; also notes for the report.
 
     Raises:
         UsageError: see :func:`pair_names`.
     """
     pairs = []
     known = {side: frozenset(found) for side, found in names.items()}
-    for pair in pair_names(selection, names[Side.LEFT], names[Side.RIGHT]):
+    pairing = pair_names(selection, names[Side.LEFT], names[Side.RIGHT])
+    for pair in pairing.names:
         chosen = dict(zip(SIDES, pair, strict=True))
         views = {
             side: replace(places[side], text=places[side].text + name, topic=name) for side, name in chosen.items()
         }
         listed = tuple(side for side, name in chosen.items() if name in known[side])
         pairs.append(TopicPair(views[Side.LEFT], views[Side.RIGHT], listed))
-    return pairs
-
-
-def notes_of(selection: TopicSelection) -> list[str]:
-    """What the selection could not look for."""
-    return [] if all(TurnedMap(found).possible for found in selection.maps) else [RIGHT_ONLY_UNKNOWN]
+    return pairs, [] if pairing.searched else [RIGHT_ONLY_UNKNOWN]

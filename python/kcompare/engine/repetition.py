@@ -64,7 +64,7 @@ def _repeats_nearby(log: PartitionLog, run: OffsetRange, reader: RowReader, *, t
     if not own:
         return None
     # A mirror that starts over repeats the first records of its log, whatever range of it is compared.
-    first = log.bounds.log_start_offset
+    first = log.log_start_offset
     places = [
         (first, min(log.planned.start, first + WINDOW)),
         (log.planned.start, min(run.start, log.planned.start + WINDOW)),

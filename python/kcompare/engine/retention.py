@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from kcompare import _native
 from kcompare.errors import SourceError
 from kcompare.model import SIDES, Effect, Finding, FindingKind, OffsetRange, Reason, Side, Slice
+from kcompare.settings.allowances import RecordBound
 from kcompare.store import tables
 
 if TYPE_CHECKING:
@@ -102,13 +103,15 @@ def allowed(
     Where it is not, the side keeps its uncovered range; either way what lies behind is compared from there on.
     """
     logs = {Side.LEFT: left, Side.RIGHT: right}
+    starts = {side: _lost_up_to(logs[side]) for side in SIDES}
+    bounded = head is None or _is_within(head, logs, starts)
     findings = []
     for side in SIDES:
-        start = _lost_up_to(logs[side])
+        start = starts[side]
         if start is None:
             continue
         logs[side.other] = _with_checkpoint(logs[side.other], start, reader)
-        if head is None or not head.covers(side.other):
+        if head is None or not head.covers(side.other) or not bounded:
             continue
         log = logs[side]
         logs[side] = _from(log, start)
@@ -126,6 +129,18 @@ def allowed(
             )
         )
     return logs[Side.LEFT], logs[Side.RIGHT], findings
+
+
+def _is_within(head: Allowance, logs: Mapping[Side, PartitionLog], starts: Mapping[Side, int | None]) -> bool:
+    """Whether the bound of an allowance holds where retention has overtaken both sides.
+
+    What one side alone has lost is a head of the other, counted and measured as such. What both have lost nobody can
+    count any more, so that only its offsets tell that it is not too much, and nothing tells of its timestamps.
+    """
+    gone = [start - logs[side].planned.start for side, start in starts.items() if start is not None]
+    if head.bound is None or len(gone) < len(SIDES):
+        return True
+    return isinstance(head.bound, RecordBound) and max(gone) <= head.bound.records
 
 
 def front_that_is_left(log: PartitionLog) -> int | None:

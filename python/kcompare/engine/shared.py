@@ -25,6 +25,9 @@ REFUSALS = frozenset({Reason.REFUSED.value})
 ABSENCES = frozenset({Reason.UNREACHABLE.value, Reason.STALLED.value, Reason.PARTITION_UNAVAILABLE.value})
 """Ends of a slice that mean an absent or stalled broker: exit 5."""
 
+UNKNOWN = "UNKNOWN_TOPIC_OR_PARTITION"
+"""The broker's answer about a topic that was deleted: it is the topic that is away, and not the leader."""
+
 SILENT_PARTITIONS = 2
 """Partitions of one leader that have to be silent before the leader is given up."""
 
@@ -49,6 +52,7 @@ class Shared:
     refused: bool = False
     unreachable: bool = False
     bytes_read: dict[Side, int] = field(default_factory=lambda: dict.fromkeys(SIDES, 0))
+    _failed: set[tuple[Side, Place]] = field(default_factory=set)
     _silent: dict[tuple[Side, int], set[Place]] = field(default_factory=dict)
 
     def failed(self, error: KcompareError, side: Side | None = None, view: View | None = None, *, fatal: bool) -> None:
@@ -77,7 +81,9 @@ class Shared:
         """Keeps how a slice ended, where it did not end as it should."""
         side, partition = piece.slice.side, piece.slice.partition
         if piece.end in ABSENCES:
-            self._silent.setdefault((side, leader), set()).add((view.topic, partition))
+            self._failed.add((side, (view.topic, partition)))
+            if piece.end_code != UNKNOWN:
+                self._silent.setdefault((side, leader), set()).add((view.topic, partition))
         if piece.end in REFUSALS or piece.end in ABSENCES:
             code = piece.end_code or piece.end.upper()
             refused = piece.end in REFUSALS
@@ -88,5 +94,4 @@ class Shared:
 
         Each slice waits for the stall timeout on its own, so a run over many would last many of them.
         """
-        silent = self._silent.get((side, leader), set())
-        return place in silent or len(silent) >= SILENT_PARTITIONS
+        return (side, place) in self._failed or len(self._silent.get((side, leader), ())) >= SILENT_PARTITIONS

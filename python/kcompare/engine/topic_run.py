@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from kcompare.engine.mode import chosen_mode, is_compacted
 from kcompare.engine.reading import RowReader
 from kcompare.engine.retention import read_again
 from kcompare.engine.shared import workers_of
-from kcompare.errors import RefusedError
+from kcompare.errors import InterruptedRunError, RefusedError
 from kcompare.model import (
     SIDES,
     DataPath,
@@ -119,7 +120,11 @@ class TopicRun:
             self._note_mode()
             return []
         sources = {side: self._pinned[side].source for side in SIDES}
-        again = list(read_again(self._pieces, sources, lambda rest: map(self.read, rest)))
+        again: list[SliceDigest] = []
+        # An interrupt ends what asks a source, wherever it is; what is left of a slice is uncovered then.
+        with suppress(InterruptedRunError):
+            for piece in read_again(self._pieces, sources, lambda rest: map(self.read, rest)):
+                again.append(piece)  # noqa: PERF402 - those that came before an interrupt are kept
         for one in self.partitions:
             for side in SIDES:
                 offsets = one.side(side)
@@ -128,8 +133,7 @@ class TopicRun:
                     bounds = self._pinned[side].bounds[one.partition]
                     self._logs[side, one.partition] = join(side, bounds, offsets, found)
         self._pieces.clear()
-        if not self._shared.cancel.is_cancelled():
-            checked_again(self._shared, self.pair, self._pinned, self._logs, self._reader())
+        checked_again(self._shared, self.pair, self._pinned, self._logs, self._reader())
         return again
 
     def _note_mode(self) -> None:
