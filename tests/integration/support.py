@@ -349,6 +349,7 @@ class GatedProxy(RecordingProxy):
         self._room = hold_after_bytes
         self._slow = False
         self._sent: dict[int, bytearray] = {}
+        self.answered_bytes = 0
 
     def release(self) -> None:
         """Lets answers through again."""
@@ -400,6 +401,7 @@ class GatedProxy(RecordingProxy):
 
     def _pass(self, size: int) -> None:
         with self._lock:
+            self.answered_bytes += size
             if self._room is None:
                 return
             self._room -= size
