@@ -82,3 +82,30 @@ def test_nothing_is_told_of_records_that_stand_for_unread_ones(clusters: Cluster
     report = clusters.compare(*logs)
     assert report.verdict is Verdict.INCONCLUSIVE
     assert report.exit_code == 3
+
+
+@pytest.mark.parametrize("damage", [[0], [3], [3, 4], [1, 7], [9]])
+def test_what_was_read_beside_damage_is_equal_and_nothing_else_is_said(
+    clusters: Clusters, side: str, damage: list[int]
+) -> None:
+    """Every record that was read has its equal at its offset, so there is nothing left that could not be aligned."""
+    records = numbered(200)
+    log = Log(0).write(records, cuts=range(20, 200, 20))
+    log.frames = [damaged(frame) if number in damage else frame for number, frame in enumerate(log.frames)]
+    logs = ([log], [log_of(records)]) if side == "left" else ([log_of(records)], [log])
+    report = clusters.compare(*logs)
+    assert report.verdict is Verdict.INCONCLUSIVE
+    assert reasons(report) == {"corrupt_batch"}, only(report).findings
+    assert only(report).compared_records == 200 - 20 * len(damage)
+
+
+def test_a_record_that_moved_beside_damage_is_not_passed_over(clusters: Clusters, side: str) -> None:
+    """One record more on the other side than the damage has room for: not all of the rest was found to be equal."""
+    records = numbered(200)
+    log = Log(0).write(records[:100]).write(records[100:120])
+    log.frames[-1] = damaged(log.frames[-1])
+    log.write([each for each in records[120:] if each.offset != 120])
+    logs = ([log], [log_of(records)]) if side == "left" else ([log_of(records)], [log])
+    report = clusters.compare(*logs)
+    assert report.verdict is not Verdict.EQUAL
+    assert reasons(report) - {"corrupt_batch"} or report.verdict is Verdict.DIFFERENT

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from tests.integration.kafka import Pair, RecordingProxy, start_pair
+from tests.integration.kafka.guarded import start_guarded
 from tests.integration.kafka.secured import start_secured
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
+    from tests.integration.kafka.guarded import GuardedCluster
     from tests.integration.kafka.secured import SecuredCluster
 
 PAIR = pytest.StashKey[Pair]()
@@ -39,6 +41,13 @@ def kafka(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config)
 def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredCluster]:
     """A cluster that asks for TLS and a login, for the tests that are about these."""
     with start_secured(logs=tmp_path_factory.mktemp("secured-logs")) as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="package")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GuardedCluster]:
+    """A cluster that may be stopped, damaged and closed to its readers; each test uses topics of its own."""
+    with start_guarded(logs=tmp_path_factory.mktemp("guarded-logs")) as cluster:
         yield cluster
 
 

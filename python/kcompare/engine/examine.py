@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kcompare import _native
+from kcompare.engine.around_damage import rest_is_equal
 from kcompare.engine.by_offset import differences_by_offset
 from kcompare.engine.by_ordinal import differences_by_ordinal, first_divergence
 from kcompare.engine.differences import Difference, Examination
@@ -179,6 +180,10 @@ def _beside_unread(pair: Pair, found: Alignment, reader: RowReader) -> Examinati
             told = tuple(one for one in differences if _is_proven(pair, by_offset, one))
             if told:
                 return Examination(told, IDENTICAL)
+    if by_offset is not None and rest_is_equal(pair, by_offset, reader):
+        # The unread offsets are told of by themselves. What they hold is unknown, so nothing is said of how offsets
+        # are related behind them.
+        return Examination((), UNRELATED)
     parting = _before_unread(pair, found, reader)
     if parting is not None:
         return Examination((parting,), UNRELATED)

@@ -81,7 +81,22 @@ class RowReader:
             raise ReadAgainError(
                 f"{log.side.value} partition {log.partition}: offsets [{start}, {stop}) were not all read before"
             )
-        rows = self.rows(log, start, stop, limit)
+        return self.rows_read_before(log, start, stop, limit)
+
+    def rows_read_before(self, log: PartitionLog, start: int, stop: int, limit: int) -> bytes:
+        """The same, without the offsets that the first reading could not read: these are not asked for again.
+
+        Raises:
+            ReadAgainError: they could not be read.
+            LogChangedError: they are others.
+        """
+        rows = b""
+        at = start
+        for gap in sorted((one.range for one in log.unread), key=lambda found: found.start):
+            if gap.stop > at and gap.start < stop:
+                rows += self.rows(log, at, gap.start, limit - len(rows) // _native.ROW_BYTES)
+                at = gap.stop
+        rows += self.rows(log, at, stop, limit - len(rows) // _native.ROW_BYTES)
         before, after = (
             _native.prefix_lanes(cells=log.cells, anchors=log.anchors, start=log.planned.start, offset=offset)
             for offset in (start, stop)

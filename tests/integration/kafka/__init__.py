@@ -1,4 +1,4 @@
-"""Real Kafka clusters for tests and benches: single-node KRaft brokers as child processes."""
+"""Real Kafka clusters for tests and benches: KRaft brokers as child processes, alone or three to a cluster."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from tests.integration.kafka.cluster import Cluster, Header, Record
 from tests.integration.kafka.mirror import MirrorMaker
 from tests.integration.kafka.pair import Pair, start_pair
 from tests.integration.kafka.proxy import API_NAMES, Connection, RecordingProxy
+from tests.integration.kafka.trio import Trio, start_trio
 from tests.integration.kafka.writer import Writer
 
 __all__ = [
@@ -23,8 +24,10 @@ __all__ = [
     "Pair",
     "Record",
     "RecordingProxy",
+    "Trio",
     "Writer",
     "bulk_load",
     "encode_batch",
     "start_pair",
+    "start_trio",
 ]

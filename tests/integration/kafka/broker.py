@@ -71,6 +71,9 @@ class Broker:
     It ends with the process that made it: see `Child`.
     """
 
+    java_options: tuple[str, ...] = ()
+    """For the virtual machine, beside the size of its heap."""
+
     def __init__(
         self,
         folder: Path,
@@ -85,7 +88,7 @@ class Broker:
         self.log_dir = folder / "data"
         # May lie elsewhere, so that it is there when the data are gone.
         self.log_file = (logs or folder) / f"{name}.log"
-        self.port, self.proxied_port, self.proxy_port, self._controller_port = (free_port() for _ in range(4))
+        self.port, self.proxied_port, self.proxy_port, self.controller_port = (free_port() for _ in range(4))
         self.bootstrap = f"{HOST}:{self.port}"
         self._heap = heap
         self._config = folder / "server.properties"
@@ -95,14 +98,18 @@ class Broker:
         self._config.write_text("".join(f"{key}={value}\n" for key, value in lines.items()))
 
     def _addresses(self) -> dict[str, str]:
-        plain, controller = f"PLAINTEXT://{self.bootstrap}", f"CONTROLLER://{HOST}:{self._controller_port}"
+        plain, controller = f"PLAINTEXT://{self.bootstrap}", f"CONTROLLER://{HOST}:{self.controller_port}"
         return {
             "listeners": f"{plain},PROXIED://{HOST}:{self.proxied_port},{controller}",
             # A client that comes in through the proxy is told its address, so that it never goes past it.
             "advertised.listeners": f"{plain},PROXIED://{HOST}:{self.proxy_port},{controller}",
-            "controller.quorum.bootstrap.servers": f"{HOST}:{self._controller_port}",
+            "controller.quorum.bootstrap.servers": f"{HOST}:{self.controller_port}",
             "log.dirs": str(self.log_dir),
         }
+
+    def _format_options(self) -> list[str]:
+        """How an empty data folder is made one of this broker: here, of a cluster that has nobody else."""
+        return ["--standalone", "-t", new_cluster_id()]
 
     @property
     def pid(self) -> int | None:
@@ -111,11 +118,11 @@ class Broker:
 
     def launch(self) -> None:
         """Starts the process and returns at once; `wait_ready` waits for it."""
-        java = ["java", f"-Xmx{self._heap}", "-Xms256m", "-cp", class_path()]
+        java = ["java", f"-Xmx{self._heap}", "-Xms256m", *self.java_options, "-cp", class_path()]
         java += [f"-Dorg.slf4j.simpleLogger.{option}" for option in LOGGING]
         script = f"exec {shlex.join([*java, 'kafka.Kafka', str(self._config)])}"
         if not (self.log_dir / "meta.properties").exists():
-            arguments = ["format", "--standalone", "-t", _cluster_id(), "-c", str(self._config)]
+            arguments = ["format", *self._format_options(), "-c", str(self._config)]
             script = f"{shlex.join([*java, 'kafka.tools.StorageTool', *arguments])} && {script}"
         self._child.launch(["/bin/sh", "-c", script])
 
@@ -148,7 +155,7 @@ class Broker:
         return self._child.log_tail(lines)
 
 
-def _cluster_id() -> str:
+def new_cluster_id() -> str:
     """Returns a new id in Kafka's spelling; one that starts with a dash would be read as an option."""
     while True:
         text = base64.urlsafe_b64encode(uuid.uuid4().bytes)[:22].decode()

@@ -25,7 +25,7 @@ QUIET: dict[str, Any] = {"log_level": 2, "reconnect.backoff.max.ms": 500, "enabl
 FAST: dict[str, Any] = {"queue.buffering.max.messages": 2_000_000, "delivery.report.only.error": True}
 
 
-def _retry(attempt: Callable[[], object], complaint: str) -> None:
+def retry(attempt: Callable[[], object], complaint: str) -> None:
     """Tries until the result is true and no broker objects, as one that has just started does."""
     deadline = time.monotonic() + TIMEOUT_S
     while True:
@@ -81,7 +81,7 @@ class Cluster:
     def wait_ready(self) -> None:
         """Waits until the broker serves metadata with itself in it."""
         self.broker.wait_ready()
-        _retry(lambda: self.admin.list_topics(timeout=5).brokers, f"broker {self.name} serves no metadata")
+        retry(lambda: self.admin.list_topics(timeout=5).brokers, f"broker {self.name} serves no metadata")
 
     def stop(self) -> None:
         """Shuts the broker down in order."""
@@ -101,7 +101,7 @@ class Cluster:
         settings |= {key.replace("_", "."): str(value) for key, value in configs.items()}
         topic = NewTopic(name, num_partitions=partitions, replication_factor=1, config=settings)
         self.admin.create_topics([topic])[name].result(TIMEOUT_S)
-        _retry(lambda: self._leads(name, partitions), f"topic {name} has no leaders")
+        retry(lambda: self._leads(name, partitions), f"topic {name} has no leaders")
         return name
 
     def _leads(self, topic: str, partitions: int) -> bool:
@@ -115,7 +115,7 @@ class Cluster:
     def delete_topic(self, name: str) -> None:
         """Deletes a topic and waits until its name is free again."""
         self.admin.delete_topics([name])[name].result(TIMEOUT_S)
-        _retry(
+        retry(
             lambda: name not in self.admin.list_topics(timeout=TIMEOUT_S).topics,
             f"topic {name} is still there",
         )
@@ -138,7 +138,7 @@ class Cluster:
             found[:] = [self.admin.list_offsets({place: spec})[place].result(TIMEOUT_S).offset for spec in specs]
             return True
 
-        _retry(ask, f"{topic}-{partition} has no offsets")
+        retry(ask, f"{topic}-{partition} has no offsets")
         first, last = found
         return first, last
 
