@@ -164,3 +164,36 @@ def test_an_allowance_grants_what_the_oracle_grants(clusters: Clusters, seed: in
             # A repetition is never granted.
             assert differences(report) == [FindingKind.DUPLICATED]
     assert not same(left, right)
+
+
+def valued(values: str, offsets: list[int]) -> list[Record]:
+    return [Record(offset, 1_000_000, b"k", value.encode()) for value, offset in zip(values, offsets, strict=True)]
+
+
+@pytest.mark.parametrize(
+    ("long", "short", "at"),
+    [
+        ("aab", "ab", 1),
+        ("aaab", "aab", 2),
+        ("abab", "ab", 2),
+        ("abaab", "ab", 2),
+        ("xaab", "xab", 2),
+        ("ababc", "abc", 2),
+    ],
+)
+@pytest.mark.parametrize("shift", [0, 1000])
+def test_the_logs_part_where_they_first_differ_though_their_ends_could_be_laid_over_one_another_earlier(
+    clusters: Clusters, side: str, long: str, short: str, at: int, shift: int
+) -> None:
+    """A checkpoint at the other side's end may show the suffix before anybody has looked at the records in front."""
+    # An offset without a record, as a transaction's marker leaves it, so that the sides end at different ones.
+    gapped = [0, *range(2, len(long) + 1)]
+    longer = Log(0).write(valued(long[:1], gapped[:1])).mark(7, committed=True).write(valued(long[1:], gapped[1:]))
+    shorter = log_of(closed_up(valued(short, list(range(len(short)))), shift))
+    report = sided(clusters, side, shorter, longer)
+    assert report.verdict is Verdict.DIFFERENT
+    first = only(report).first_divergence
+    assert first is not None
+    other = "right" if side == "left" else "left"
+    assert getattr(first, f"{side}_offset") == gapped[at]
+    assert getattr(first, f"{other}_offset") == (shift + at if at < len(short) else None)
