@@ -197,3 +197,18 @@ def test_the_logs_part_where_they_first_differ_though_their_ends_could_be_laid_o
     other = "right" if side == "left" else "left"
     assert getattr(first, f"{side}_offset") == gapped[at]
     assert getattr(first, f"{other}_offset") == (shift + at if at < len(short) else None)
+
+
+@pytest.mark.parametrize("epochs", [(3, 3), (3, 4)])
+def test_a_slice_that_begins_where_the_logs_part_is_no_fork(
+    clusters: Clusters, side: str, epochs: tuple[int, int]
+) -> None:
+    """Only a leader epoch that begins there on one side alone is."""
+    records = numbered(20, 65_530)
+    long = Log(65_530).write(records[:6], leader_epoch=epochs[0])
+    long.write(records[6:], cuts=range(1, 14), leader_epoch=epochs[1])
+    other = numbered(7, 65_530)
+    other[6] = replace(other[6], key=b"x", value=b"x", timestamp=7)
+    short = Log(65_530).write(other, leader_epoch=3)
+    report = sided(clusters, side, short, long)
+    assert (FindingKind.FORKED in differences(report)) == (epochs[0] != epochs[1])
