@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import pytest
 
+from kcompare.engine import by_offset, by_ordinal, examine, runs
 from kcompare.model import SIDES, Effect, FindingKind, FirstDivergence, Verdict
 from tests.faults.pairs import Tally, play
 from tests.support.clusters import Clusters, partitions
@@ -26,6 +27,23 @@ def test_no_report_says_what_the_records_do_not(clusters: Clusters, first: int) 
         play(seed, clusters, tally)
     assert not tally.deviations, "\n".join(tally.deviations)
     assert {"EQUAL", "DIFFERENT", "INCONCLUSIVE"} <= set(tally.seen)
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize(("limit", "first"), [(20, 5000), (3, 6057)])
+def test_nor_past_the_limits_of_what_is_read_again(
+    clusters: Clusters, monkeypatch: pytest.MonkeyPatch, limit: int, first: int
+) -> None:
+    """Logs as short as these come past limits only where the limits are low."""
+    for module in (by_offset, by_ordinal, examine, runs):
+        monkeypatch.setattr(module, "ROW_LIMIT", limit)
+    for module, name in ((by_ordinal, "EDIT_LIMIT"), (by_ordinal, "WINDOW_RECORDS"), (by_offset, "WINDOW")):
+        monkeypatch.setattr(module, name, max(2, limit // 5))
+    tally = Tally()
+    for seed in range(first, first + 12):
+        play(seed, clusters, tally)
+    assert not tally.deviations, "\n".join(tally.deviations)
+    assert tally.seen["unclassified: difference"] > 10
 
 
 def test_the_oracle_notices_a_report_that_is_wrong(clusters: Clusters) -> None:

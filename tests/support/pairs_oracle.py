@@ -31,7 +31,12 @@ if TYPE_CHECKING:
 
 ONE_SIDED = {Side.LEFT: FindingKind.ONLY_LEFT, Side.RIGHT: FindingKind.ONLY_RIGHT}
 UNREAD = {Reason.OPEN_TRANSACTION, Reason.CORRUPT_BATCH}
-NEVER_ALLOWED = {FindingKind.DUPLICATED, FindingKind.ABORTED_COPIED, FindingKind.REORDERED}
+NEVER_ALLOWED = {
+    FindingKind.DUPLICATED,
+    FindingKind.ABORTED_COPIED,
+    FindingKind.REORDERED,
+    FindingKind.UNCLASSIFIED,
+}
 """Kinds that come before a run of one side, and that no allowance covers."""
 
 

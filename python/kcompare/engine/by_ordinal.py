@@ -82,7 +82,7 @@ def _between_the_ends(pair: Pair, found: Alignment, reader: RowReader) -> tuple[
                 return differences
         ends = {side: pair.log(side).planned.stop for side in SIDES}
         at, same = first_divergence(pair, starts, ends, reader)
-        return (_unclassified(pair, found, at, same, counts, stops),)
+        return (_unclassified(pair, found, at, same, counts, starts, stops),)
     except ReadAgainError as error:
         ranges = {side: OffsetRange(starts[side], stops[side]) for side in SIDES}
         return (
@@ -271,10 +271,16 @@ def _unclassified(
     at: FirstDivergence,
     same: int,
     counts: dict[Side, int],
+    starts: dict[Side, int],
     stops: dict[Side, int],
 ) -> Difference:
+    if same > min(counts.values()):
+        # They agree on into what counts as the common suffix: the run can be told from its first place only.
+        begins, same = {side: starts[side] if counts[side] else None for side in SIDES}, 0
+    else:
+        begins = {Side.LEFT: at.left_offset, Side.RIGHT: at.right_offset}
     ranges: dict[Side, OffsetRange | None] = {}
-    for side, offset in ((Side.LEFT, at.left_offset), (Side.RIGHT, at.right_offset)):
+    for side, offset in begins.items():
         ranges[side] = None if offset is None or offset >= stops[side] else OffsetRange(offset, stops[side])
     forked = found.suffix[2] == 0 and any(
         any(start == offset for _, start in pair.log(side).leader_epochs[1:])
