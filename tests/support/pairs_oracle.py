@@ -112,6 +112,11 @@ def _compares_nothing(left: Seen, right: Seen, terms: Terms) -> bool:
 def _check_verdict(left: Seen, right: Seen, terms: Terms, fields: Fields, report: PartitionReport) -> None:
     verdict = report.verdict
     reasons = {found.reason for found in report.findings if found.effect is Effect.UNVERIFIED}
+    if Reason.NOT_TESTED in reasons:
+        # Damage below a range: what an allowed run might repeat cannot be read.
+        lost = [found for found in (left, right) if found.log.damaged or found.log.last_stable_offset is not None]
+        need(lost and verdict is not Verdict.EQUAL, "a run could not be tested")
+        return
     need(reasons <= {Reason.UNEXPLAINED_GAP, Reason.NOTHING_COMPARED}, f"unverified for {reasons}")
     if same(left.records, right.records, fields):
         doubt = _has_gaps(left, right, terms) or _compares_nothing(left, right, terms)
