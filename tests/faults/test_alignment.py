@@ -164,3 +164,51 @@ def test_an_allowance_grants_what_the_oracle_grants(clusters: Clusters, seed: in
             # A repetition is never granted.
             assert differences(report) == [FindingKind.DUPLICATED]
     assert not same(left, right)
+
+
+def valued(values: str, offsets: list[int]) -> list[Record]:
+    return [Record(offset, 1_000_000, b"k", value.encode()) for value, offset in zip(values, offsets, strict=True)]
+
+
+@pytest.mark.parametrize(
+    ("long", "short", "at"),
+    [
+        ("aab", "ab", 1),
+        ("aaab", "aab", 2),
+        ("abab", "ab", 2),
+        ("abaab", "ab", 2),
+        ("xaab", "xab", 2),
+        ("ababc", "abc", 2),
+    ],
+)
+@pytest.mark.parametrize("shift", [0, 1000])
+def test_the_logs_part_where_they_first_differ_though_their_ends_could_be_laid_over_one_another_earlier(
+    clusters: Clusters, side: str, long: str, short: str, at: int, shift: int
+) -> None:
+    """A checkpoint at the other side's end may show the suffix before anybody has looked at the records in front."""
+    # An offset without a record, as a transaction's marker leaves it, so that the sides end at different ones.
+    gapped = [0, *range(2, len(long) + 1)]
+    longer = Log(0).write(valued(long[:1], gapped[:1])).mark(7, committed=True).write(valued(long[1:], gapped[1:]))
+    shorter = log_of(closed_up(valued(short, list(range(len(short)))), shift))
+    report = sided(clusters, side, shorter, longer)
+    assert report.verdict is Verdict.DIFFERENT
+    first = only(report).first_divergence
+    assert first is not None
+    other = "right" if side == "left" else "left"
+    assert getattr(first, f"{side}_offset") == gapped[at]
+    assert getattr(first, f"{other}_offset") == (shift + at if at < len(short) else None)
+
+
+@pytest.mark.parametrize("epochs", [(3, 3), (3, 4)])
+def test_a_slice_that_begins_where_the_logs_part_is_no_fork(
+    clusters: Clusters, side: str, epochs: tuple[int, int]
+) -> None:
+    """Only a leader epoch that begins there on one side alone is."""
+    records = numbered(20, 65_530)
+    long = Log(65_530).write(records[:6], leader_epoch=epochs[0])
+    long.write(records[6:], cuts=range(1, 14), leader_epoch=epochs[1])
+    other = numbered(7, 65_530)
+    other[6] = replace(other[6], key=b"x", value=b"x", timestamp=7)
+    short = Log(65_530).write(other, leader_epoch=3)
+    report = sided(clusters, side, short, long)
+    assert (FindingKind.FORKED in differences(report)) == (epochs[0] != epochs[1])

@@ -75,14 +75,14 @@ def _between_the_ends(pair: Pair, found: Alignment, reader: RowReader) -> tuple[
             rows = {side: reader.checked_rows(pair.log(side), starts[side], stops[side], ROW_LIMIT) for side in SIDES}
             differences = _diff(pair, found, rows, starts, stops, reader)
             if differences is not None:
-                return differences
+                return _where_they_part(pair, found, rows, starts, stops, reader, differences)
         elif min(counts.values()) <= ROW_LIMIT and found.suffix[2] == 0:
             differences = _before_a_long_tail(pair, found, starts, counts, reader)
             if differences is not None:
                 return differences
         ends = {side: pair.log(side).planned.stop for side in SIDES}
         at, same = first_divergence(pair, starts, ends, reader)
-        return (_unclassified(pair, found, at, same, counts, stops),)
+        return (_unclassified(pair, found, at, same, counts, starts, stops),)
     except ReadAgainError as error:
         ranges = {side: OffsetRange(starts[side], stops[side]) for side in SIDES}
         return (
@@ -97,6 +97,36 @@ def _between_the_ends(pair: Pair, found: Alignment, reader: RowReader) -> tuple[
                 unread=True,
             ),
         )
+
+
+def _where_they_part(
+    pair: Pair,
+    found: Alignment,
+    rows: dict[Side, bytes],
+    starts: dict[Side, int],
+    stops: dict[Side, int],
+    reader: RowReader,
+    differences: tuple[Difference, ...],
+) -> tuple[Difference, ...]:
+    """The same run of one side where the logs first part.
+
+    Equal records in a row may belong to the common prefix or to the common suffix, and what is found of the suffix may
+    have taken some that the prefix goes on with. So many of the suffix are looked at again, unless a head is allowed.
+    """
+    if len(differences) != 1 or differences[0].kind not in ONE_SIDED:
+        return differences
+    (one,) = differences
+    side = Side.LEFT if one.left_records else Side.RIGHT
+    if found.suffix[2] == 0 or (one.where is Where.HEAD and side in pair.heads):
+        return differences
+    _, same = first_divergence(pair, starts, {side: pair.log(side).planned.stop for side in SIDES}, reader)
+    more = same + 1 - min(len(tables.records(rows[side])) for side in SIDES)
+    if not 1 < more <= ROW_LIMIT:
+        return differences
+    later = {side: reader.rows(pair.log(side), stops[side], pair.log(side).planned.stop, more) for side in SIDES}
+    ends = {side: int(tables.records(later[side])["offset"][-1]) + 1 for side in SIDES}
+    joined = {side: rows[side] + later[side] for side in SIDES}
+    return _diff(pair, found, joined, starts, ends, reader) or differences
 
 
 def _before_a_long_tail(
@@ -241,10 +271,16 @@ def _unclassified(
     at: FirstDivergence,
     same: int,
     counts: dict[Side, int],
+    starts: dict[Side, int],
     stops: dict[Side, int],
 ) -> Difference:
+    if same > min(counts.values()):
+        # They agree on into what counts as the common suffix: the run can be told from its first place only.
+        begins, same = {side: starts[side] if counts[side] else None for side in SIDES}, 0
+    else:
+        begins = {Side.LEFT: at.left_offset, Side.RIGHT: at.right_offset}
     ranges: dict[Side, OffsetRange | None] = {}
-    for side, offset in ((Side.LEFT, at.left_offset), (Side.RIGHT, at.right_offset)):
+    for side, offset in begins.items():
         ranges[side] = None if offset is None or offset >= stops[side] else OffsetRange(offset, stops[side])
     forked = found.suffix[2] == 0 and any(
         any(start == offset for _, start in pair.log(side).leader_epochs[1:])

@@ -110,7 +110,9 @@ def join(side: Side, bounds: PartitionBounds, planned: OffsetRange, pieces: Sequ
             epoch, offset = piece.leader_epochs[0]
             detail = f"leader epoch {epoch} at offset {offset} follows epoch {epochs[-1][0]}"
             distrust = Unread(planned, Reason.LEADER_EPOCH_WENT_BACK, detail)
-        epochs.extend(piece.leader_epochs)
+        # An epoch that goes on in the next slice does not begin there.
+        known = epochs[-1][0] if epochs else None
+        epochs.extend(found for found in piece.leader_epochs if found[0] != known)
         if 0 <= piece.log_start_offset < bounds.log_start_offset:
             detail = (
                 f"partition {bounds.partition} was planned from log start {bounds.log_start_offset} on, and the broker "
