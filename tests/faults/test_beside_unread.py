@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kcompare.model import Verdict
+from kcompare.model import OffsetRange, Side, Verdict
 from tests.support.clusters import only, reasons
 from tests.support.logs import Log, Record, closed_up, log_of, numbered
 
@@ -97,6 +97,28 @@ def test_what_was_read_beside_damage_is_equal_and_nothing_else_is_said(
     assert report.verdict is Verdict.INCONCLUSIVE
     assert reasons(report) == {"corrupt_batch"}, only(report).findings
     assert only(report).compared_records == 200 - 20 * len(damage)
+
+
+@pytest.mark.parametrize("changed", [None, 0, 130, 199])
+def test_damage_in_other_places_on_either_side(clusters: Clusters, changed: int | None) -> None:
+    """Each side lacks what the other one has there; a change among the rest is still no equality."""
+    records = numbered(200)
+    others = [Record(r.offset, r.timestamp, r.key, b"other") if r.offset == changed else r for r in records]
+    logs = []
+    for number, held in ((2, records), (4, others)):
+        log = log_of(held, batch=20)
+        log.frames[number] = damaged(log.frames[number])
+        logs.append(log)
+    report = clusters.compare([logs[0]], [logs[1]])
+    found = only(report)
+    if changed is None:
+        assert (report.verdict, reasons(report)) == (Verdict.INCONCLUSIVE, {"corrupt_batch"})
+        assert {(one.side, one.left, one.right) for one in found.findings} == {
+            (Side.LEFT, OffsetRange(40, 60), None),
+            (Side.RIGHT, None, OffsetRange(80, 100)),
+        }
+    else:
+        assert report.verdict is Verdict.DIFFERENT or "not_aligned" in reasons(report)
 
 
 def test_a_record_that_moved_beside_damage_is_not_passed_over(clusters: Clusters, side: str) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.clusters import FETCH
 from tests.support.hooks import Hooks, install
-from tests.support.schedules import outcome_of, problems, schedule_of, staged
+from tests.support.schedules import RECREATED, outcome_of, problems, schedule_of, staged
 
 if TYPE_CHECKING:
     from kcompare.model import View
@@ -65,3 +65,4 @@ def test_the_seeds_hold_every_fault_and_every_truth() -> None:
     assert len({one.event[1] for one in schedules if one.event}) > 6
     bombs = [one for one in schedules if any(log.records()[-1].key == b"bomb" for log in one.pairs[0])]
     assert len(bombs) > 4
+    assert {one.event[1] for one in schedules if one.only_recreated and one.event} == set(RECREATED)

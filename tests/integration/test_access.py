@@ -82,6 +82,22 @@ def test_a_topic_that_is_refused_is_neither_missing_nor_equal(sides: Sides, clos
     assert shown.code == 4
 
 
+def test_a_configuration_that_is_refused_needs_a_mode_that_is_named(
+    sides: Sides, kafka: Pair, guarded: GuardedCluster
+) -> None:
+    """Without cleanup.policy nobody knows whether the topic is a log; every record of it may be read all the same."""
+    name = f"{sides.prefix}.unconfigured.{sides.guarded}"
+    for cluster in (kafka.left, guarded):
+        cluster.create_topic(name)
+        load(cluster, name, {0: RECORDS})
+    guarded.deny(name, AclOperation.DESCRIBE_CONFIGS)
+    views = f"{sides.left}{name}", f"{sides.right}{name}"
+    found = compare(*views)
+    assert (found.code, found.verdict) == (4, "INCONCLUSIVE"), found.document
+    assert [error["side"] for error in found.document["errors"]] == [sides.guarded]
+    assert compare(*views, "--mode", "log").code == 0
+
+
 def test_what_is_open_is_equal(sides: Sides) -> None:
     found = sides.compare("|".join(OPEN), "--expect-topics", "2")
     assert (found.code, found.verdict) == (0, "EQUAL"), found.document

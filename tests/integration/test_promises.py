@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import struct
 from typing import TYPE_CHECKING
 
 import pytest
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     from tests.integration.kafka import Pair
 
-METADATA = 3
+FETCH, METADATA = 1, 3
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +88,40 @@ def test_only_reading_requests_and_nothing_is_left_behind(tempting: Cluster, kaf
         held_to_read_only(proxy)
     assert topics(tempting) == before
     assert "__consumer_offsets" not in before
+
+
+def fetched(version: int, body: bytes) -> tuple[tuple[int, int, int], list[int]]:
+    """Session id, session epoch and number of topics of a Fetch request, and the offset that it asks of each partition.
+
+    References:
+        https://kafka.apache.org/protocol.html#The_Messages_Fetch
+    """
+    assert 15 <= version <= 17, "before that a replica id stands in front"
+    (name_size,) = struct.unpack_from(">h", body, 8)
+    # Behind the client id the header's tagged fields, of which there are none.
+    at = 10 + max(0, name_size)
+    assert body[at] == 0
+    _, _, _, _, session, epoch, topics = struct.unpack_from(">iiibiiB", body, at + 1)
+    # Compact arrays: one more than there are. The topic's id stands before its partitions.
+    at += 1 + 22 + 16
+    offsets = [struct.unpack_from(">iiqiqiB", body, at + 1 + 33 * number)[2] for number in range(body[at] - 1)]
+    return (session, epoch, topics - 1), offsets
+
+
+def test_each_fetch_is_without_a_session_and_reads_one_partition(kafka: Pair, topic_name: str) -> None:
+    """Of several partitions that are tiered a broker serves only the first one."""
+    count = 100
+    for cluster in kafka:
+        cluster.create_topic(topic_name, 5)
+        load(cluster, topic_name, dict.fromkeys(range(5), plain_records(count)))
+    with GatedProxy(kafka.left.broker) as proxy:
+        assert compare(proxy.view(topic_name), kafka.right.view(topic_name)).code == 0
+        asked = [fetched(version, body) for version, body in proxy.bodies(FETCH)]
+    assert {about for about, _ in asked} == {(0, -1, 1)}
+    # Where the logs end is asked of all at once; nothing lies there that could be stored remotely.
+    reading = [offsets for _, offsets in asked if set(offsets) != {count}]
+    assert len(reading) >= 5
+    assert all(len(offsets) == 1 for offsets in reading)
 
 
 def test_a_typo_creates_no_topic(tempting: Cluster, kafka: Pair) -> None:

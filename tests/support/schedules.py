@@ -48,6 +48,9 @@ BOMB_BYTES = 64 << 20
 OVERSIZED_BYTES = 9 << 20
 """More than the half of the budget that one batch may take."""
 
+RECREATED_EVERY = 10
+"""One in so many seeds has no fault at all, and a topic that is recreated when all was read."""
+
 REFUSED = 2
 """The exit code of a run that compares nothing."""
 
@@ -58,6 +61,9 @@ PASSING_CODES = (3, 5, 6, 9, 13, 56, 74, 75, 78)
 CODES = (-1, 1, 2, *PASSING_CODES, 7, 29, 76, 100, 103, 4711)
 GONE = {"delete", "recreate", "recreate the same", "replace"}
 """Events after which the topic is another one: whatever was read, nothing is equal to it."""
+
+RECREATED = ("delete", "recreate", "recreate the same")
+"""Those after which the topic has no id or another one."""
 
 EVENTS = (*sorted(GONE), "retention", "truncate", "open transaction", "move leader", "lose leader")
 
@@ -89,6 +95,11 @@ class Schedule:
     def equal(self) -> bool:
         """Whether both sides hold the same records, told record by record."""
         return all(same(left.records(), right.records()) for left, right in self.pairs)
+
+    @property
+    def only_recreated(self) -> bool:
+        """Whether nothing happens but that the topic is gone, or another one, once all of it was read."""
+        return not self.faults and self.event is not None and self.event[1] in RECREATED and self.moment == "check"
 
     @property
     def stall_s(self) -> float:
@@ -130,6 +141,10 @@ def problems(schedule: Schedule, outcome: Outcome) -> list[str]:
             found.append("EQUAL about a topic that is gone")
     if outcome.verdict == Verdict.DIFFERENT and schedule.equal:
         found.append("a false DIFFERENT")
+    if schedule.only_recreated and (
+        outcome.verdict != Verdict.INCONCLUSIVE or "topic_recreated" not in outcome.reasons
+    ):
+        found.append(f"{outcome.verdict} {outcome.reasons} about a topic that was read and is another one now")
     wanted = Verdict.EQUAL if schedule.equal else Verdict.DIFFERENT
     if schedule.calm and outcome.verdict != wanted:
         found.append(f"{outcome.verdict} where every fault passes and {wanted} is the truth: {outcome.reasons}")
@@ -227,8 +242,23 @@ def _other_fault(rng: Random) -> Fault:
     return {"api": api, "skip": rng.choice((0, 0, 1)), "times": rng.choice((1, 2, 3, None)), **rng.choice(faults)}
 
 
+def _recreated(seed: int) -> Schedule:
+    """All is well until both sides were read; then a topic is deleted or recreated, and nothing else tells of it.
+
+    Where other faults strike as well they hide that it was not noticed.
+    """
+    rng = Random(seed)
+    pairs = [_pair(rng) for _ in range(rng.choice((1, 1, 2)))]
+    side = rng.randrange(2)
+    # The new log is no shorter than the plan, and begins where it does, or earlier.
+    event = (side, RECREATED[seed // RECREATED_EVERY % len(RECREATED)], pairs[0][side].end)
+    return Schedule(seed, pairs, [], event, "check", heals=False, calm=False)
+
+
 def schedule_of(seed: int) -> Schedule:
     """The schedule of a seed: always the same one."""
+    if seed % RECREATED_EVERY == RECREATED_EVERY - 1:
+        return _recreated(seed)
     rng = Random(seed)
     calm = rng.random() < 0.25
     pairs = [_pair(rng) for _ in range(rng.choice((1, 1, 2, 3)))]
