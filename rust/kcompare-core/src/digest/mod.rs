@@ -12,6 +12,7 @@ mod rows;
 mod sequence;
 #[cfg(test)]
 mod tests;
+mod xxh3;
 
 pub use cell_builder::CellBuilder;
 pub use cells::{
