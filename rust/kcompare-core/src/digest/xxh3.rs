@@ -117,7 +117,7 @@ impl Xxh3 {
 
     /// More than 240 bytes are walked in stripes, and an implementation that picks SIMD at run time is two to three
     /// times faster there than one that was compiled for baseline x86-64.
-    #[inline]
+    #[inline(never)]
     fn long(&self, bytes: &[u8]) -> u128 {
         XxHash3_128::oneshot_with_seed_and_secret(self.seed, &self.secret, bytes)
             .expect("the secret has the length of the published one")
