@@ -6,6 +6,7 @@ mod cell_builder;
 mod cells;
 mod column_reader;
 mod modular;
+mod placing;
 mod profile;
 mod reader;
 mod rows;

@@ -72,6 +72,11 @@ impl Profile {
         if record.canonical {
             return self.digest(record.body);
         }
+        self.content_of_fields(record, scratch)
+    }
+
+    #[inline(never)]
+    fn content_of_fields(&self, record: &RecordView<'_>, scratch: &mut Vec<u8>) -> u128 {
         write_canonical(record.key, record.value, record.headers, scratch);
         self.digest(scratch)
     }
