@@ -3,6 +3,8 @@
 //! The structure is described, with one worked example, in `docs/algorithm.md`.
 
 mod cell_builder;
+#[cfg(test)]
+mod cell_tests;
 mod cells;
 mod column_reader;
 mod modular;
