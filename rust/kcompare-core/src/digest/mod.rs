@@ -3,15 +3,19 @@
 //! The structure is described, with one worked example, in `docs/algorithm.md`.
 
 mod cell_builder;
+#[cfg(test)]
+mod cell_tests;
 mod cells;
 mod column_reader;
 mod modular;
+mod placing;
 mod profile;
 mod reader;
 mod rows;
 mod sequence;
 #[cfg(test)]
 mod tests;
+mod xxh3;
 
 pub use cell_builder::CellBuilder;
 pub use cells::{

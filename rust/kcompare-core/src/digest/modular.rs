@@ -38,31 +38,30 @@ pub const fn mul(a: u128, b: u128) -> u128 {
     reduce_sum((high << 1) + (low >> 127), low & MODULUS)
 }
 
-const LIMB_BITS: u32 = 43;
-const LIMB: u128 = (1 << LIMB_BITS) - 1;
-
-/// A factor, prepared for sums of products: itself, and itself times `2^64`, in three limbs of 43 bits.
+/// A factor, prepared for sums of products: itself, and itself times `2^64`, each in two halves of 64 bits.
 ///
-/// A 64-bit half of the other factor times a limb takes 107 bits, so that two million products add up in 128 bits
-/// without a carry, and both halves add to the same three sums.
+/// So both halves of the other factor add to the same columns, and a product takes four multiplications.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Factor {
-    low: [u64; 3],
-    high: [u64; 3],
+    low: [u64; 2],
+    high: [u64; 2],
 }
 
 impl Factor {
     /// `value` below [`MODULUS`].
     pub const fn new(value: u128) -> Self {
-        Self { low: limbs(value), high: limbs(mul(value, 1 << 64)) }
+        Self { low: halves(value), high: halves(mul(value, 1 << 64)) }
     }
 }
 
-const fn limbs(value: u128) -> [u64; 3] {
-    [(value & LIMB) as u64, ((value >> LIMB_BITS) & LIMB) as u64, (value >> (2 * LIMB_BITS)) as u64]
+const fn halves(value: u128) -> [u64; 2] {
+    [value as u64, (value >> 64) as u64]
 }
 
-/// A sum of at most a million products that is reduced once, at its end.
+/// A sum of products that is reduced once, at its end.
+///
+/// It is kept as three columns, worth `2^0`, `2^64` and `2^128`, to which halves of products are added: 64-bit numbers, of
+/// which no loop adds enough to leave 128 bits.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Products([u128; 3]);
 
@@ -70,18 +69,22 @@ impl Products {
     /// Adds `a` times the factor; any 128-bit value.
     #[inline]
     pub fn add(&mut self, a: u128, factor: &Factor) {
-        let (low, high) = (u128::from(a as u64), a >> 64);
-        for (sum, (one, other)) in self.0.iter_mut().zip(factor.low.iter().zip(&factor.high)) {
-            *sum += low * u128::from(*one);
-            *sum += high * u128::from(*other);
-        }
+        self.add_half(a as u64, factor.low);
+        self.add_half((a >> 64) as u64, factor.high);
     }
 
     /// The same for an `a` of 64 bits, at half the price.
     #[inline]
     pub fn add_small(&mut self, a: u64, factor: &Factor) {
-        for (sum, limb) in self.0.iter_mut().zip(&factor.low) {
-            *sum += u128::from(a) * u128::from(*limb);
+        self.add_half(a, factor.low);
+    }
+
+    #[inline]
+    fn add_half(&mut self, a: u64, halves: [u64; 2]) {
+        for (column, half) in halves.into_iter().enumerate() {
+            let product = u128::from(a) * u128::from(half);
+            self.0[column] += product & u128::from(u64::MAX);
+            self.0[column + 1] += product >> 64;
         }
     }
 
@@ -89,7 +92,35 @@ impl Products {
     #[inline]
     pub fn reduced(self) -> u128 {
         let [low, middle, high] = self.0.map(reduce);
-        add(low, add(rotated(middle, LIMB_BITS), rotated(high, 2 * LIMB_BITS)))
+        add(low, add(rotated(middle, 64), rotated(high, 1)))
+    }
+}
+
+/// Bits of the factors that [`SmallProducts`] takes.
+pub const SMALL_BITS: u32 = 58;
+/// Products that [`SmallProducts`] holds: 58 bits and 64 of a half leave room for 6 more.
+pub const SMALL_PRODUCTS: usize = 64;
+
+/// A sum of at most [`SMALL_PRODUCTS`] products with factors of at most [`SMALL_BITS`] bits, of which two
+/// multiplications are one product.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SmallProducts([u128; 2]);
+
+impl SmallProducts {
+    /// Adds `a` times the factor.
+    #[inline]
+    pub fn add(&mut self, a: u64, factor: &Factor) {
+        debug_assert!(a >> SMALL_BITS == 0, "{a} has more than {SMALL_BITS} bits");
+        for (sum, half) in self.0.iter_mut().zip(&factor.low) {
+            *sum += u128::from(a) * u128::from(*half);
+        }
+    }
+
+    /// The sum, below [`MODULUS`].
+    #[inline]
+    pub fn reduced(self) -> u128 {
+        let [low, high] = self.0.map(reduce);
+        add(low, rotated(high, 64))
     }
 }
 
@@ -148,6 +179,19 @@ mod tests {
         }
 
         #[test]
+        fn a_sum_of_small_products_is_reduced_once(
+            small in prop::collection::vec((0_u64..1 << SMALL_BITS, any::<u128>()), 0..=SMALL_PRODUCTS),
+        ) {
+            let mut products = SmallProducts::default();
+            let mut slow = 0;
+            for (a, b) in small {
+                products.add(a, &Factor::new(reduce(b)));
+                slow = add(slow, mul(u128::from(a), reduce(b)));
+            }
+            prop_assert_eq!(products.reduced(), slow);
+        }
+
+        #[test]
         fn subtraction_undoes_addition(a: u128, b: u128) {
             let (a, b) = (reduce(a), reduce(b));
             prop_assert_eq!(sub(add(a, b), b), a);
@@ -162,13 +206,24 @@ mod tests {
         assert_eq!(reduce(u128::MAX), 1);
         assert_eq!(mul(MODULUS - 1, MODULUS - 1), 1);
         assert_eq!(mul(MODULUS - 1, 1), MODULUS - 1);
+    }
+
+    #[test]
+    fn the_largest_sums_lose_nothing() {
+        // Larger than any factor can be: every half is full.
+        let largest = Factor { low: [u64::MAX; 2], high: [u64::MAX; 2] };
         let mut most = Products::default();
         for _ in 0..1_000_000 {
-            most.add(u128::MAX, &Factor { low: [LIMB as u64; 3], high: [LIMB as u64; 3] });
+            most.add(u128::MAX, &largest);
         }
-        // Factor and 2^64 times it are 3 * LIMB spread over 129 bits; the slow way says what a million are worth.
-        let limbs = add(add(LIMB, rotated(LIMB, 43)), rotated(LIMB, 86));
-        let one = add(mul(limbs, u64::MAX.into()), mul(limbs, u64::MAX.into()));
-        assert_eq!(most.reduced(), mul(one, 1_000_000));
+        let one = mul(reduce(u128::from(u64::MAX)), reduce(u128::MAX));
+        assert_eq!(most.reduced(), mul(add(one, one), 1_000_000));
+        let a = (1 << SMALL_BITS) - 1;
+        let mut most = SmallProducts::default();
+        for _ in 0..SMALL_PRODUCTS {
+            most.add(a, &largest);
+        }
+        let one = mul(u128::from(a), reduce(u128::MAX));
+        assert_eq!(most.reduced(), mul(one, SMALL_PRODUCTS as u128));
     }
 }

@@ -5,6 +5,7 @@
 //! or unread with its reason.
 
 use super::cells::Gap;
+use super::placing::{Placed, Placing};
 use crate::records::{
     AbortedFilter, AbortedTransaction, BatchDecoder, BatchHeader, ControlRecordType, Frame, RecordError,
     RecordErrorKind, RecordView,
@@ -399,41 +400,11 @@ impl<C: RecordConsumer> SliceReader<C> {
         let (start, stop) = (self.accounted, self.spec.stop);
         // A v2 batch says where it begins; a legacy wrapper does not, so the hole before its first record has no cause.
         let inside = if header.magic >= 2 { Gap::Compacted } else { Gap::Unexplained };
-        let mut before = Some(header.base_offset).filter(|_| header.magic >= 2);
-        let mut pending_batch = true;
-        let mut expected = start;
-        let mut hole = None;
-        let mut repeats = false;
-        let consumer = &mut self.consumer;
-        let stats = &mut self.stats;
-        let decoded = self.decoder.decode(bytes, stats.bytes, |record| {
-            if record.offset < expected || record.offset >= stop {
-                // A legacy wrapper does not say where it begins, so only its records show that it repeats offsets.
-                repeats |= record.offset < start && header.magic < 2;
-                return;
-            }
-            if pending_batch {
-                pending_batch = false;
-                consumer.batch(header.is_log_append_time());
-                let from = before.take().unwrap_or(record.offset);
-                if from > expected {
-                    hole = Some((expected, from));
-                    consumer.gap(from, Gap::Unexplained);
-                    expected = from;
-                }
-            }
-            if record.offset > expected {
-                consumer.gap(record.offset, Gap::Compacted);
-            }
-            if is_aborted {
-                consumer.aborted(record);
-            } else {
-                consumer.record(record);
-            }
-            expected = record.offset + 1;
-        });
+        let mut placing = Placing::new(&mut self.consumer, header, start..stop, is_aborted);
+        let decoded = self.decoder.decode(bytes, self.stats.bytes, |record| placing.take(record));
+        let Placed { expected, begins_at, hole, repeats } = placing.finish();
         if let Some(hole) = hole {
-            note_unexplained(stats, hole);
+            note_unexplained(&mut self.stats, hole);
         }
         self.move_to(expected);
         decoded?;
@@ -442,7 +413,7 @@ impl<C: RecordConsumer> SliceReader<C> {
                 "messages below offset {start} come again: the log repeats offsets"
             ));
         }
-        if let Some(base_offset) = before {
+        if let Some(base_offset) = begins_at {
             self.skip_to(base_offset, Gap::Unexplained);
         }
         self.skip_to(frame.header.next_offset(), inside);

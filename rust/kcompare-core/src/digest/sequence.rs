@@ -4,16 +4,19 @@
 //! suffix is `D(whole) - D(prefix) * r^|suffix|`: prefix digests subtract, and the digest of any range between two
 //! checkpoints is free.
 
-use super::modular::{Factor, Products, add, mul, reduce, sub};
+use super::modular::{Factor, Products, SMALL_BITS, SMALL_PRODUCTS, SmallProducts, add, mul, reduce, sub};
 
 /// Records that [`Lanes::extend`] takes at once: the products of a group are added up before they are reduced.
-pub const GROUP: usize = 8;
+pub const GROUP: usize = 32;
+const _: () = assert!(GROUP <= SMALL_PRODUCTS);
 
 /// The base of the polynomials, with the powers `r^(2^k)` and the first few `r^k` at hand.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Base {
     powers: [u128; 64],
     steps: [Factor; GROUP + 1],
+    /// The sums `r^0 + ... + r^(k-1)` of the first `k` of them.
+    ones: [Factor; GROUP + 1],
 }
 
 impl Base {
@@ -29,12 +32,15 @@ impl Base {
             power = mul(power, power);
         }
         let mut steps = [Factor::default(); GROUP + 1];
-        let mut power = 1;
-        for step in &mut steps {
+        let mut ones = steps;
+        let (mut power, mut sum) = (1, 0);
+        for (step, one) in steps.iter_mut().zip(&mut ones) {
             *step = Factor::new(power);
+            *one = Factor::new(sum);
+            sum = add(sum, power);
             power = mul(power, powers[0]);
         }
-        Self { powers, steps }
+        Self { powers, steps, ones }
     }
 
     /// `r`.
@@ -81,6 +87,7 @@ pub struct Lanes {
 
 impl Lanes {
     /// Appends records to the two polynomials that need every record: content digests and timestamps, in order.
+    /// Returns the smallest and the largest of the timestamps.
     ///
     /// The polynomials of the group are sums of independent products, `D * r^k + h_1 * r^(k-1) + ... + h_k`, where one
     /// record after the other would wait for the reduction of the one before.
@@ -88,7 +95,7 @@ impl Lanes {
     /// # Panics
     /// When the slices differ in length or are longer than `GROUP`.
     #[inline]
-    pub fn extend(&mut self, contents: &[u128], timestamps: &[i64], base: &Base) {
+    pub fn extend(&mut self, contents: &[u128], timestamps: &[i64], base: &Base) -> (i64, i64) {
         let count = contents.len();
         assert!(count <= GROUP && count == timestamps.len(), "groups of {count} and {}", timestamps.len());
         let powers = &base.steps[..count];
@@ -99,13 +106,38 @@ impl Lanes {
             products.add(*content, power);
         }
         self.content = products.reduced();
+        let (mut earliest, mut latest) = (i64::MAX, i64::MIN);
+        for timestamp in timestamps {
+            earliest = earliest.min(*timestamp);
+            latest = latest.max(*timestamp);
+        }
+        self.timestamps = self.with_timestamps(timestamps, (earliest, latest), base);
+        self.count += count as u64;
+        (earliest, latest)
+    }
+
+    /// The timestamp lane with a group of timestamps, of which the smallest and the largest are given.
+    #[inline]
+    fn with_timestamps(&self, timestamps: &[i64], (earliest, latest): (i64, i64), base: &Base) -> u128 {
+        let count = timestamps.len();
+        let powers = base.steps[..count].iter().rev();
         let mut products = Products::default();
         products.add(self.timestamps, &base.steps[count]);
-        for (timestamp, power) in timestamps.iter().zip(powers.iter().rev()) {
+        // They enter as 64-bit two's complement values, of which -1 is the largest: so only timestamps of one sign are
+        // the smallest and a distance from it.
+        let same_sign = (earliest < 0) == (latest < 0);
+        if same_sign && latest.wrapping_sub(earliest) as u64 >> SMALL_BITS == 0 {
+            products.add_small(earliest as u64, &base.ones[count]);
+            let mut distances = SmallProducts::default();
+            for (timestamp, power) in timestamps.iter().zip(powers) {
+                distances.add(timestamp.wrapping_sub(earliest) as u64, power);
+            }
+            return add(products.reduced(), distances.reduced());
+        }
+        for (timestamp, power) in timestamps.iter().zip(powers) {
             products.add_small(*timestamp as u64, power);
         }
-        self.timestamps = products.reduced();
-        self.count += count as u64;
+        products.reduced()
     }
 
     /// The lanes of `self` followed by `next`.
@@ -208,15 +240,26 @@ mod tests {
         fn a_group_is_its_records_one_after_the_other(
             before in any::<(u128, u128)>(),
             values in prop::collection::vec(any::<(u128, i64)>(), 0..=GROUP),
+            near in proptest::option::of((prop_oneof![Just(0), Just(i64::MAX), Just(i64::MIN), any::<i64>()], 0..62_u32)),
         ) {
-            let (contents, timestamps): (Vec<_>, Vec<_>) = values.iter().copied().unzip();
+            let contents: Vec<u128> = values.iter().map(|value| value.0).collect();
+            // Timestamps of one group lie close together, before and behind zero too, or anywhere.
+            let timestamps: Vec<i64> = values
+                .iter()
+                .map(|value| match near {
+                    Some((middle, bits)) => middle.saturating_add(value.1 >> (63 - bits)),
+                    None => value.1,
+                })
+                .collect();
             let mut found =
                 Lanes { content: reduce(before.0), timestamps: reduce(before.1), ..Lanes::default() };
             let step = |digest, value| add(mul(digest, base().r()), reduce(value));
             let content = contents.iter().fold(found.content, |digest, value| step(digest, *value));
             let timestamp =
                 timestamps.iter().fold(found.timestamps, |digest, value| step(digest, u128::from(*value as u64)));
-            found.extend(&contents, &timestamps, &base());
+            let (earliest, latest) = found.extend(&contents, &timestamps, &base());
+            prop_assert_eq!(timestamps.iter().min().copied().unwrap_or(i64::MAX), earliest);
+            prop_assert_eq!(timestamps.iter().max().copied().unwrap_or(i64::MIN), latest);
             prop_assert_eq!((found.content, found.timestamps), (content, timestamp));
             prop_assert_eq!(found.count, values.len() as u64);
         }
