@@ -3,7 +3,7 @@
 //! [`peek`](kcompare_core::records::peek) is stricter, and that is the point: a broker accepts what it refuses, such as
 //! a magic above 2 or a negative offset, and this module has to see what a broker sees.
 
-use kcompare_core::records::{BatchChecksum, BatchDecoder};
+use kcompare_core::records::{BatchChecksum, BatchDecoder, reseal};
 
 use super::Halt;
 use super::pages::Pages;
@@ -134,19 +134,26 @@ fn legacy_header(pages: &mut Pages, front: &Front) -> Result<Option<Header>, Log
 }
 
 /// The offset of the first record: what a broker goes by when it looks for an offset.
+///
+/// A compressed message set of magic 0 or 1 has to be decompressed for it, and a broker does not look at the CRC first.
 pub(super) fn first_offset(pages: &mut Pages, front: &Front) -> Result<i64, Halt> {
-    if front.magic >= 2 {
-        return Ok(front.offset);
-    }
-    let compressed = legacy_header(pages, front)?.is_some_and(|header| header.is_compressed);
+    let compressed = front.magic < 2 && legacy_header(pages, front)?.is_some_and(|header| header.is_compressed);
     if !compressed || front.size as usize > SET_LIMIT {
         return Ok(front.offset);
     }
     let Some(bytes) = pages.bytes(front.position, front.size as usize)? else {
         return Ok(front.offset);
     };
-    let decoded = BatchDecoder::new(SET_LIMIT).decode(bytes, front.position, |_| {});
-    Ok(decoded.ok().and_then(|summary| summary.first_offset).unwrap_or(front.offset))
+    let mut sealed = bytes.to_vec();
+    reseal(&mut sealed);
+    let first = BatchDecoder::new(SET_LIMIT).decode(&sealed, front.position, |_| {}).ok();
+    first.and_then(|summary| summary.first_offset).ok_or_else(|| {
+        Halt::Refused(format!(
+            "byte {} reads as a compressed message set of magic {} that cannot be decompressed, and a broker ends over it \
+             where it only looks for an offset",
+            front.position, front.magic,
+        ))
+    })
 }
 
 /// Whether the batch is as it was written: large enough to be one, and its CRC fits.

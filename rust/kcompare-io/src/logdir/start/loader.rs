@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::batches::{first_offset, header};
+use super::batches::{Step, first_offset, header, step};
 use super::offset_index::OffsetIndex;
 use super::producers::{Loaded, Progress, Snapshots};
 use super::recover::{Stopped, recover};
@@ -296,9 +296,12 @@ fn has_bad_transaction_index(segment: &Segment) -> Result<bool, Halt> {
 /// The base offset of a segment's first batch, if it has one.
 pub(super) fn first_batch(segment: &Segment) -> Result<Option<(i64, i64)>, Halt> {
     let mut pages = segment.pages(4096)?;
-    let Ok(Some(front)) = segment.next(&mut pages, 0, segment.length) else {
+    let Step::Batch(front) = step(&mut pages, 0, segment.length)? else {
         return Ok(None);
     };
-    let first = first_offset(&mut pages, &front)?;
+    let first = match first_offset(&mut pages, &front) {
+        Err(Halt::Refused(_)) => return Ok(None),
+        first => first?,
+    };
     Ok(header(&mut pages, &front)?.map(|header| (first, header.last_offset)))
 }
