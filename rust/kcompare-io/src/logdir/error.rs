@@ -81,12 +81,10 @@ pub enum LogDirError {
 }
 
 impl LogDirError {
-    #[expect(dead_code, reason = "the insides follow")]
     pub(super) fn io(path: &Path, error: &io::Error) -> Self {
         Self::Io { path: path.to_owned(), kind: error.kind(), detail: error.to_string() }
     }
 
-    #[expect(dead_code, reason = "the insides follow")]
     pub(super) fn malformed(path: &Path, detail: impl Into<String>) -> Self {
         Self::Malformed { path: path.to_owned(), detail: detail.into() }
     }

@@ -1,13 +1,17 @@
 //! What is in one or several log directories: roots, topics, partition directories, and what was set aside.
 
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use super::checkpoints::{read_epochs, read_topic_id};
 use super::error::LogDirError;
 use super::names::SetAsideKind;
 use super::partition::PartitionLog;
+use super::root::{Checkpoints, Found, look_at};
 use crate::cancel::CancelToken;
 use crate::rate::RateLimit;
+use crate::serve::EpochStart;
 
 /// One log directory of a broker.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,7 +49,7 @@ pub struct PartitionDir {
     pub root: usize,
     /// Whether its log directory carries the mark of a clean shutdown.
     pub clean_shutdown: bool,
-    /// Whether its log directory shows remote storage.
+    /// Whether one of the log directories shows remote storage.
     pub tiered: bool,
     /// `topic_id` of partition.metadata.
     pub topic_id: Option<[u8; 16]>,
@@ -80,10 +84,22 @@ pub struct SetAside {
     pub kind: SetAsideKind,
 }
 
+/// A partition, and its log once somebody has asked for it.
+#[derive(Debug)]
+struct Entry {
+    dir: PartitionDir,
+    checkpoint_epochs: Vec<EpochStart>,
+    log: Mutex<Option<Arc<PartitionLog>>>,
+}
+
+type Topics = BTreeMap<String, BTreeMap<i32, Entry>>;
+
 /// The log directories of one broker. Safe to share between threads.
 #[derive(Debug)]
 pub struct LogDirs {
     roots: Vec<Root>,
+    topics: Topics,
+    set_aside: Vec<SetAside>,
     rate: Option<Arc<RateLimit>>,
 }
 
@@ -91,8 +107,45 @@ impl LogDirs {
     /// Looks at log directories: names, meta.properties and checkpoints, but no segment yet.
     ///
     /// All paths must carry the same `node.id`, and no partition may be in two of them.
-    pub fn open(_paths: &[PathBuf], rate: Option<Arc<RateLimit>>) -> Result<Self, LogDirError> {
-        Ok(Self { roots: Vec::new(), rate })
+    pub fn open(paths: &[PathBuf], rate: Option<Arc<RateLimit>>) -> Result<Self, LogDirError> {
+        let mut found = Vec::new();
+        for path in paths {
+            found.push(look_at(path)?);
+        }
+        belong_together(&found)?;
+        let tiered = found.iter().any(|one| one.root.tiered);
+        let mut all = Self { roots: Vec::new(), topics: Topics::new(), set_aside: Vec::new(), rate };
+        for (Found { root, checkpoints, partitions, set_aside }, number) in found.into_iter().zip(0..) {
+            for name in partitions {
+                let dir = partition_dir(&root, number, tiered, &checkpoints, name)?;
+                all.add(dir)?;
+            }
+            all.set_aside.extend(set_aside);
+            all.roots.push(root);
+        }
+        all.set_aside.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(all)
+    }
+
+    fn add(&mut self, mut dir: PartitionDir) -> Result<(), LogDirError> {
+        let checkpoint_epochs = match read_epochs(&dir.path.join("leader-epoch-checkpoint")) {
+            Ok(epochs) => epochs,
+            Err(problem) => {
+                dir.problems.push(problem);
+                Vec::new()
+            }
+        };
+        let partitions = self.topics.entry(dir.topic.clone()).or_default();
+        if let Some(other) = partitions.get(&dir.partition) {
+            return Err(LogDirError::TwoCopies {
+                topic: dir.topic,
+                partition: dir.partition,
+                first: other.dir.path.clone(),
+                second: dir.path,
+            });
+        }
+        partitions.insert(dir.partition, Entry { dir, checkpoint_epochs, log: Mutex::default() });
+        Ok(())
     }
 
     /// The log directories, in the order given.
@@ -102,17 +155,17 @@ impl LogDirs {
 
     /// The names of the topics, ascending.
     pub fn topics(&self) -> Vec<&str> {
-        Vec::new()
+        self.topics.keys().map(String::as_str).collect()
     }
 
     /// The partition directories of a topic, ascending; empty when there is no such topic.
-    pub fn partitions(&self, _topic: &str) -> Vec<&PartitionDir> {
-        Vec::new()
+    pub fn partitions(&self, topic: &str) -> Vec<&PartitionDir> {
+        self.topics.get(topic).map_or_else(Vec::new, |found| found.values().map(|entry| &entry.dir).collect())
     }
 
     /// Directories that a broker would delete, move on with, or leave alone, in the order of their paths.
     pub fn set_aside(&self) -> &[SetAside] {
-        &[]
+        &self.set_aside
     }
 
     /// The log of one partition. The first call scans it; later ones return the same.
@@ -122,7 +175,91 @@ impl LogDirs {
         partition: i32,
         cancel: &CancelToken,
     ) -> Result<Arc<PartitionLog>, LogDirError> {
-        let _ = (&self.rate, cancel);
-        Err(LogDirError::UnknownPartition { topic: topic.to_owned(), partition })
+        let unknown = || LogDirError::UnknownPartition { topic: topic.to_owned(), partition };
+        let entry = self.topics.get(topic).and_then(|found| found.get(&partition)).ok_or_else(unknown)?;
+        // Whoever comes second waits for the first one's pass rather than making another.
+        let mut log = entry.log.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(log) = &*log {
+            return Ok(Arc::clone(log));
+        }
+        let epochs = entry.checkpoint_epochs.clone();
+        let scanned = Arc::new(PartitionLog::scan(entry.dir.clone(), epochs, self.rate.clone(), cancel)?);
+        *log = Some(Arc::clone(&scanned));
+        Ok(scanned)
     }
+}
+
+/// Several paths must be those of one broker.
+fn belong_together(found: &[Found]) -> Result<(), LogDirError> {
+    for (place, one) in found.iter().enumerate() {
+        for other in &found[..place] {
+            let (first, second) = (&other.root, &one.root);
+            if (first.device, first.inode) == (second.device, second.inode) {
+                let detail = format!("is the same directory as {}; name each one once", first.path.display());
+                return Err(LogDirError::NotALogDir { path: second.path.clone(), detail });
+            }
+            let same_node = first.node_id.is_some() && first.node_id == second.node_id;
+            if !same_node || first.cluster_id != second.cluster_id {
+                return Err(LogDirError::DifferentNodes {
+                    first: first.path.clone(),
+                    first_node: node_of(first),
+                    second: second.path.clone(),
+                    second_node: node_of(second),
+                });
+            }
+        }
+    }
+    Ok(())
+}
+
+fn node_of(root: &Root) -> String {
+    let node = root.node_id.map_or("no node.id".to_owned(), |node| format!("node.id {node}"));
+    match &root.cluster_id {
+        Some(cluster) => format!("{node} of cluster {cluster:?}"),
+        None => node,
+    }
+}
+
+fn partition_dir(
+    root: &Root,
+    number: usize,
+    tiered: bool,
+    checkpoints: &Checkpoints,
+    (path, topic, partition): (PathBuf, String, i32),
+) -> Result<PartitionDir, LogDirError> {
+    let (device, inode) = super::root::identity(&path)?;
+    let mut problems = Vec::new();
+    let topic_id = read_topic_id(&path.join("partition.metadata")).unwrap_or_else(|problem| {
+        problems.push(problem);
+        None
+    });
+    let key = (topic, partition);
+    let said = |offsets: &Option<super::checkpoints::Offsets>| offsets.as_ref()?.get(&key).copied();
+    let (recovery_point, log_start_checkpoint) =
+        (said(&checkpoints.recovery_point), said(&checkpoints.log_start));
+    let (high_watermark_checkpoint, cleaner_checkpoint) =
+        (said(&checkpoints.high_watermark), said(&checkpoints.cleaner));
+    Ok(PartitionDir {
+        topic: key.0,
+        partition,
+        path,
+        root: number,
+        clean_shutdown: root.clean_shutdown,
+        tiered,
+        topic_id,
+        device,
+        inode,
+        recovery_point,
+        recovery_point_known: checkpoints.recovery_point.is_some(),
+        log_start_checkpoint,
+        high_watermark_checkpoint,
+        cleaner_checkpoint,
+        problems,
+    })
+}
+
+/// Whether a path is one that a broker would make for a partition, for a hint.
+pub(super) fn looks_like_a_partition(path: &Path) -> bool {
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    matches!(super::names::DirectoryName::of(&name), super::names::DirectoryName::Partition { .. })
 }

@@ -10,20 +10,35 @@
 //!
 //! [`BatchSink`]: crate::wire::BatchSink
 
+mod batches;
+mod checkpoints;
+mod damage;
+mod ending;
 mod error;
+mod evidence;
+mod file;
+mod index;
 mod layout;
 mod names;
 mod partition;
 mod read;
+mod resync;
+mod root;
 mod scan;
 mod segments;
 pub mod start;
 mod stored;
+mod tail;
+mod times;
+mod transactions;
+mod window;
 
+pub use batches::{WalkEnd, walk_batches};
+pub use damage::{Damage, DamageKind};
 pub use error::LogDirError;
 pub use layout::{LogDirs, PartitionDir, Root, SetAside};
 pub use names::SetAsideKind;
 pub use partition::{EndReason, LogBounds, LostRange, PartitionLog};
 pub use read::{ReadEnd, ReadOutcome, ReadRange};
-pub use scan::{Damage, DamageKind, WalkEnd, walk_batches};
 pub use segments::{IgnoredFile, Segment, SegmentList, WhyIgnored};
+pub use stored::StoredExtent;

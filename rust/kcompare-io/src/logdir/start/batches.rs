@@ -137,7 +137,8 @@ fn legacy_header(pages: &mut Pages, front: &Front) -> Result<Option<Header>, Log
 ///
 /// A compressed message set of magic 0 or 1 has to be decompressed for it, and a broker does not look at the CRC first.
 pub(super) fn first_offset(pages: &mut Pages, front: &Front) -> Result<i64, Halt> {
-    let compressed = front.magic < 2 && legacy_header(pages, front)?.is_some_and(|header| header.is_compressed);
+    let compressed =
+        front.magic < 2 && legacy_header(pages, front)?.is_some_and(|header| header.is_compressed);
     if !compressed || front.size as usize > SET_LIMIT {
         return Ok(front.offset);
     }

@@ -72,7 +72,11 @@ pub struct Found<'a> {
 }
 
 /// Holds the small files of a partition directory to its segments.
-pub fn evidence_of(dir: &PartitionDir, found: &Found<'_>, start: &Start) -> Result<Vec<Evidence>, LogDirError> {
+pub fn evidence_of(
+    dir: &PartitionDir,
+    found: &Found<'_>,
+    start: &Start,
+) -> Result<Vec<Evidence>, LogDirError> {
     let files = Files::list(&dir.path)?;
     let mut all = Vec::new();
     let segments: Vec<Segment> = match files.segments() {
@@ -110,7 +114,12 @@ fn epochs(all: &mut Vec<Evidence>, dir: &PartitionDir, found: &Found<'_>, first:
                  once reached that far",
                 found.readable_end
             );
-            all.push(Evidence { kind: EvidenceKind::LastSegmentMissing, start: found.readable_end, stop: at, detail });
+            all.push(Evidence {
+                kind: EvidenceKind::LastSegmentMissing,
+                start: found.readable_end,
+                stop: at,
+                detail,
+            });
             continue;
         } else if place > 0 && at > kept_from {
             let detail = format!(
@@ -143,12 +152,7 @@ fn snapshots(all: &mut Vec<Evidence>, files: &Files, found: &Found<'_>) {
     });
 }
 
-fn above_end(
-    all: &mut Vec<Evidence>,
-    found: &Found<'_>,
-    offset: Option<i64>,
-    what: impl Fn(i64) -> String,
-) {
+fn above_end(all: &mut Vec<Evidence>, found: &Found<'_>, offset: Option<i64>, what: impl Fn(i64) -> String) {
     let end = found.readable_end;
     if let Some(stop) = offset.filter(|&offset| offset > end) {
         let detail = format!("{}, and it ends at {end}: the end of it is missing", what(stop));
@@ -183,10 +187,16 @@ fn files_of(
             ", which neither an append nor a recovery leaves"
         };
         let detail = format!("the first batch of {name} has base offset {first}{compacted}");
-        all.push(Evidence { kind: EvidenceKind::FirstBatchElsewhere, start: base.min(first), stop: base.max(first), detail });
+        all.push(Evidence {
+            kind: EvidenceKind::FirstBatchElsewhere,
+            start: base.min(first),
+            stop: base.max(first),
+            detail,
+        });
     }
     if segment.index == OffsetIndex::Missing {
-        let detail = format!("{name} has no offset index: a start checks the whole segment and writes a new one");
+        let detail =
+            format!("{name} has no offset index: a start checks the whole segment and writes a new one");
         all.push(Evidence { kind: EvidenceKind::IndexMissing, start: base, stop: base, detail });
         return Ok(());
     }

@@ -134,7 +134,10 @@ impl Files {
         let base_offset = offset_of(name)?;
         let stored = &self.0[name];
         if stored.size > i32::MAX as u64 {
-            return Err(Halt::Refused(format!("{name} has {} bytes, and no broker opens more than 2 GiB", stored.size)));
+            return Err(Halt::Refused(format!(
+                "{name} has {} bytes, and no broker opens more than 2 GiB",
+                stored.size
+            )));
         }
         let beside = |kind: &str| self.0.get(&format!("{stem}{kind}{suffix}"));
         Ok(Some(Segment {
@@ -142,9 +145,8 @@ impl Files {
             path: stored.path.clone(),
             from: 0,
             length: stored.size,
-            index: beside(".index").map_or(OffsetIndex::Missing, |file| {
-                OffsetIndex::File(file.path.clone(), file.size)
-            }),
+            index: beside(".index")
+                .map_or(OffsetIndex::Missing, |file| OffsetIndex::File(file.path.clone(), file.size)),
             transaction_index: beside(".txnindex").map(|file| file.path.clone()),
         }))
     }
@@ -152,12 +154,19 @@ impl Files {
     /// Index files without a segment.
     pub(super) fn orphans(&self) -> Vec<DeletedFile> {
         let of = |name: &str| {
-            [".index", ".timeindex", ".txnindex"].iter().find_map(|suffix| name.strip_suffix(suffix)).map(str::to_owned)
+            [".index", ".timeindex", ".txnindex"]
+                .iter()
+                .find_map(|suffix| name.strip_suffix(suffix))
+                .map(str::to_owned)
         };
         let lacks_log = |stem: String| !self.0.contains_key(&format!("{stem}.log"));
         let orphans = self.0.iter().filter(|(name, _)| of(name).is_some_and(lacks_log));
         orphans
-            .map(|(name, stored)| DeletedFile { name: name.clone(), size: stored.size, why: WhyDeleted::Orphan })
+            .map(|(name, stored)| DeletedFile {
+                name: name.clone(),
+                size: stored.size,
+                why: WhyDeleted::Orphan,
+            })
             .collect()
     }
 
@@ -165,7 +174,9 @@ impl Files {
     pub(super) fn snapshots(&self) -> Snapshots {
         let snapshots = self.0.iter().filter(|(name, _)| name.ends_with(".snapshot"));
         Snapshots(
-            snapshots.filter_map(|(name, stored)| Some((offset_in(name)?, Some(stored.path.clone())))).collect(),
+            snapshots
+                .filter_map(|(name, stored)| Some((offset_in(name)?, Some(stored.path.clone()))))
+                .collect(),
         )
     }
 }

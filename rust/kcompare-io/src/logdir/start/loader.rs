@@ -90,7 +90,9 @@ impl<'a> Loader<'a> {
                     Ok(_) => {}
                     Err(Stopped::Overflow) => return Ok(Some(base)),
                     Err(Stopped::InvalidOffset(what)) => {
-                        return Err(Halt::Refused(format!("{what}, and a broker that writes an index anew ends over it")));
+                        return Err(Halt::Refused(format!(
+                            "{what}, and a broker that writes an index anew ends over it"
+                        )));
                     }
                     Err(Stopped::Halt(halt)) => return Err(halt),
                 }
@@ -216,7 +218,9 @@ impl<'a> Loader<'a> {
         if !keeps_name {
             self.loaded.remove(&base);
         }
-        self.loaded.extend(self.segments.values().filter(|part| part.path == segment.path).map(|part| part.base_offset));
+        self.loaded.extend(
+            self.segments.values().filter(|part| part.path == segment.path).map(|part| part.base_offset),
+        );
         Ok(())
     }
 }

@@ -17,10 +17,7 @@ const MOST_LOSSES: usize = 1000;
 const V2_HEADER: u64 = 61;
 
 /// What is discarded: bytes that are cut off, and files that go.
-pub(super) fn discarded(
-    logs: &BTreeMap<PathBuf, Stored>,
-    loader: &Loader<'_>,
-) -> Result<Vec<Loss>, Halt> {
+pub(super) fn discarded(logs: &BTreeMap<PathBuf, Stored>, loader: &Loader<'_>) -> Result<Vec<Loss>, Halt> {
     let mut losses = Losses::default();
     for stored in logs.values() {
         let mut kept: Vec<(u64, u64)> = loader
@@ -179,7 +176,17 @@ impl Loss {
     fn none(path: &Path, position: u64, cause: Discard) -> Self {
         let file = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
         let end_position = position;
-        Self { cause, file, position, end_position, start: 0, stop: 0, batches: 0, records: 0, damaged_bytes: 0 }
+        Self {
+            cause,
+            file,
+            position,
+            end_position,
+            start: 0,
+            stop: 0,
+            batches: 0,
+            records: 0,
+            damaged_bytes: 0,
+        }
     }
 
     fn add(&mut self, front: &Front, header: &Header, records: u64) {

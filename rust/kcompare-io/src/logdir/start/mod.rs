@@ -232,7 +232,8 @@ fn run(dir: &PartitionDir, start: &mut Start, cancel: &CancelToken) -> Result<()
     let mut files = Files::list(&dir.path)?;
     start.deleted_files = files.settle()?;
     start.deleted_files.extend(files.orphans());
-    let logs: BTreeMap<_, _> = files.logs().map(|(_, stored)| (stored.path.clone(), stored.clone())).collect();
+    let logs: BTreeMap<_, _> =
+        files.logs().map(|(_, stored)| (stored.path.clone(), stored.clone())).collect();
     // A broker takes what it cannot read, and what is not listed, for 0.
     let recovery_point = dir.recovery_point.unwrap_or(0);
     let log_start = dir.log_start_checkpoint.unwrap_or(0);

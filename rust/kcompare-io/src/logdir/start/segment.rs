@@ -42,7 +42,9 @@ impl Segment {
 
     /// Whether an offset can be an entry of its index, which holds 31 bits above the base offset.
     pub(super) fn takes(&self, offset: i64) -> bool {
-        offset.checked_sub(self.base_offset).is_some_and(|relative| (0..=i64::from(i32::MAX)).contains(&relative))
+        offset
+            .checked_sub(self.base_offset)
+            .is_some_and(|relative| (0..=i64::from(i32::MAX)).contains(&relative))
     }
 
     /// The batch that a broker finds for an offset.

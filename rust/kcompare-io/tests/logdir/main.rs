@@ -1,0 +1,4 @@
+//! Log directories, written by the tests and read through the public interface.
+
+mod bounds;
+mod support;
