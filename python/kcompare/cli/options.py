@@ -8,8 +8,6 @@ import typer
 from kcompare.cli.exports import Format
 from kcompare.errors import UsageError
 from kcompare.model import DataPath, IsolationLevel, Mode
-from kcompare.settings.cluster import ClusterSettings
-from kcompare.settings.properties import cluster_settings
 from kcompare.settings.quantities import parse_duration_ms, parse_size_bytes
 
 if TYPE_CHECKING:
@@ -216,28 +214,4 @@ def selection_of(topics: str | None, maps: list[str] | None, expected: int | Non
         optional_value_of("--topics", topics, TopicPattern),
         tuple(value_of("--map", text, parse_map) for text in maps or ()),
         expected,
-    )
-
-
-def settings_of(
-    flag: str,
-    entries: list[str] | None,
-    config: str | None,
-    data_path: DataPath | None,
-    *,
-    request_timeout: str = "30s",
-    stall_timeout: str = "30s",
-) -> ClusterSettings:
-    """The settings of one side; ``flag`` is ``-L`` or ``-R``.
-
-    Raises:
-        UsageError: a property, a file or a duration that cannot be.
-    """
-    return cluster_settings(
-        flag,
-        entries or (),
-        config,
-        data_path,
-        request_timeout_ms=round(seconds_of("--request-timeout", request_timeout) * 1000),
-        stall_timeout_ms=round(seconds_of("--stall-timeout", stall_timeout) * 1000),
     )

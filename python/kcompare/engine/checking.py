@@ -39,8 +39,17 @@ def checked_again(shared: Shared, pair: TopicPair, pinned: dict[Side, Pinned], l
             )
         except SourceError as error:
             detail = f"the {side.value} side could not be checked again: {error}"
-            found = dict.fromkeys(own, Moved(Reason.UNREACHABLE, detail))
-            shared.note(side, pair.view(side), error.code, str(error), refused=isinstance(error, RefusedError))
+            reason = Reason.IO_ERROR if pinned[side].identity.is_directory else Reason.UNREACHABLE
+            found = dict.fromkeys(own, Moved(reason, detail))
+            refused = isinstance(error, RefusedError)
+            shared.note(
+                side,
+                pair.view(side),
+                error.code,
+                str(error),
+                refused=refused,
+                unreachable=not refused and reason is Reason.UNREACHABLE,
+            )
         if pinned[side].identity.topic_id is None:
             found = {**_other_front(own, reader), **found}
         shared.unreachable = shared.unreachable or any(one.reason in AWAY for one in found.values())

@@ -62,20 +62,35 @@ def _near_evidence(table: NDArray[Any]) -> NDArray[np.bool_]:
     return np.where(void, beside, near)
 
 
-def without_a_cause(log: PartitionLog, settled: NDArray[Any]) -> tuple[OffsetRange, str] | None:
-    """Where holes are left that nothing explains, and that as a sentence; None without any."""
+def missing_segments(log: PartitionLog, settled: NDArray[Any]) -> tuple[OffsetRange, ...]:
+    """Holes between two segment files of a log directory that nothing explains, within what was planned."""
     left = settled["gaps"][:, _UNEXPLAINED]
-    rows = np.flatnonzero(left)
-    if len(rows) == 0:
-        return None
     starts, stops = settled["start"], settled["stop"]
-    listed = [hole for hole in log.unexplained if left[(starts < hole.stop) & (hole.start < stops)].any()]
+    inside = (hole.intersection(log.planned) for hole in log.bounds.segment_holes)
+    return tuple(
+        hole for hole in inside if hole is not None and left[(starts < hole.stop) & (hole.start < stops)].any()
+    )
+
+
+def without_a_cause(log: PartitionLog, settled: NDArray[Any]) -> tuple[OffsetRange, str] | None:
+    """Where other holes are left that nothing explains, and that as a sentence; None without any."""
+    missing = missing_segments(log, settled)
+    left = settled["gaps"][:, _UNEXPLAINED]
+    total = int(left.sum()) - sum(map(len, missing))
+    if total <= 0:
+        return None
+    rows = np.flatnonzero(left)
+    starts, stops = settled["start"], settled["stop"]
+    listed = [
+        hole
+        for hole in log.unexplained
+        if left[(starts < hole.stop) & (hole.start < stops)].any() and hole not in missing
+    ]
     span = OffsetRange(int(starts[rows[0]]), int(stops[rows[-1]]))
     if listed and len(log.unexplained) == log.unexplained_total:
         span = OffsetRange(listed[0].start, listed[-1].stop)
     places = listed[:SHOWN] or [span]
     shown = ", ".join(f"[{hole.start}, {hole.stop})" for hole in places)
-    total = int(left.sum())
     among = "" if total == sum(len(hole) for hole in places) else "among others "
     noun = "1 offset has" if total == 1 else f"{total} offsets have"
     return span, f"{noun} no record and no cause, {among}at {shown}; a segment may be missing"

@@ -58,13 +58,24 @@ class Shared:
         self.errors.append(ErrorEntry(error.code, str(error), fatal=fatal, side=side, view=text, topic=topic))
 
     def note(
-        self, side: Side, view: View, code: str, message: str, *, partition: int | None = None, refused: bool
+        self,
+        side: Side,
+        view: View,
+        code: str,
+        message: str,
+        *,
+        partition: int | None = None,
+        refused: bool,
+        unreachable: bool | None = None,
     ) -> None:
-        """Keeps an error that the run goes on from; what kind it was decides the exit code."""
+        """Keeps an error that the run goes on from; what kind it was decides the exit code.
+
+        Who did not refuse was not there, unless ``unreachable`` says that it was something else.
+        """
         self.errors.append(
             ErrorEntry(code, message, fatal=False, side=side, view=view.text, topic=view.topic, partition=partition)
         )
-        self._mark(refused=refused, unreachable=not refused)
+        self._mark(refused=refused, unreachable=not refused if unreachable is None else unreachable)
 
     def _mark(self, *, refused: bool, unreachable: bool) -> None:
         # Only ever set: a thread that wrote back what it had read before would undo what another wrote.

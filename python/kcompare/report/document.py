@@ -144,6 +144,7 @@ def _view(view: ViewReport) -> Document:
         "topic_id": view.topic_id,
         "data_path": view.data_path,
         "data_path_reason": repair(view.data_path_reason),
+        "node_id": view.node_id,
     }
 
 
@@ -185,6 +186,9 @@ def _coverage(side: SideCoverage | None) -> Document | None:
         },
         "allowed_offsets": side.allowed_offsets,
         "uncovered_offsets": side.uncovered_offsets,
+        "end_reason": side.end_reason,
+        "recovery_point": side.recovery_point,
+        "high_watermark_checkpoint": side.high_watermark_checkpoint,
     }
 
 

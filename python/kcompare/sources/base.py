@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from kcompare.model import Reason
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from kcompare._native import CancelToken, MemoryBudget, Progress
     from kcompare.model import DataPath, IsolationLevel, OffsetRange, PartitionBounds, Slice, TailRecord, View
@@ -20,8 +22,11 @@ class Identity:
         topic_id: 32 hex digits, None where the source has no ids.
         endpoints: ``host:port`` of every broker, for the question whether two views are the same bytes.
         cleanup_policy: None where it could not be read; ``policy_error`` then says why, and ``policy_refused`` whether
-            a permission is missing.
+            a permission is missing. Of log directories ``compact`` where the cleaner's checkpoint lists the topic.
         partitions: partition numbers, ascending.
+        node_id: the broker that log directories belong to.
+        is_directory: only what a broker hosted is there, so that a partition that is not says nothing of the topic.
+        directories: device and inode of every partition's directory, for the same question as ``endpoints``.
     """
 
     cluster_id: str | None
@@ -31,16 +36,24 @@ class Identity:
     policy_error: str | None
     partitions: tuple[int, ...]
     policy_refused: bool = False
+    node_id: int | None = None
+    is_directory: bool = False
+    directories: frozenset[tuple[int, int]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class PartitionProblem:
-    """Why a partition has no bounds. ``refused`` tells a missing permission from a broker that is away."""
+    """Why a partition has no bounds. ``refused`` tells a missing permission from a broker that is away.
+
+    Attributes:
+        reason: the word of the report; without a permission it is ``refused``.
+    """
 
     partition: int
     code: str
     message: str
     refused: bool
+    reason: Reason = Reason.PARTITION_UNAVAILABLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +172,13 @@ class Source(Protocol):
         cancel: CancelToken,
     ) -> tuple[tuple[TailRecord, ...], str]:
         """Reads the last ``limit`` records of a range; the text says why it could not be read whole, or is empty."""
+        ...
+
+    def changes(self, planned: Mapping[int, OffsetRange]) -> dict[int, str]:
+        """Partitions whose planned offsets lie in files that changed since the bounds were asked, with a sentence each.
+
+        None of a cluster, whose brokers answer for their logs.
+        """
         ...
 
     def epoch_ends(self, epochs: Sequence[tuple[int, int]]) -> dict[int, tuple[int, int]]:

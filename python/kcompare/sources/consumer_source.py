@@ -16,7 +16,7 @@ from kcompare.sources.consumer_reading import Connections, ReaderPool, Reading, 
 from kcompare.sources.kafka import INTERNAL_TOPICS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from kcompare._native import CancelToken, ColumnRead, MemoryBudget, Progress, RateLimit
     from kcompare.model import Slice, View
@@ -126,6 +126,10 @@ class ConsumerSource:
 
     def prepare(self, partition: int) -> None:
         """Librdkafka leaves aborted records out by itself."""
+
+    def changes(self, planned: Mapping[int, OffsetRange]) -> dict[int, str]:  # noqa: ARG002
+        """None: brokers answer for their logs."""
+        return {}
 
     def epoch_ends(self, epochs: Sequence[tuple[int, int]]) -> dict[int, tuple[int, int]]:  # noqa: ARG002
         """Librdkafka cannot be asked, and what nobody knows is not to be trusted."""
