@@ -252,6 +252,180 @@ class Cluster:
         them with 0). The ``SliceRead`` has no rows.
         """
 
+class LogDirRoot:
+    """One log directory of a broker. ``problems`` are sentences about checkpoint files that could not be read.
+
+    Attributes:
+        clean_shutdown: it carries the mark of a clean shutdown.
+        tiered: something shows that the broker keeps segments in remote storage.
+        device: together with ``inode`` it tells whether two paths are the same directory.
+    """
+
+    path: str
+    cluster_id: str | None
+    node_id: int | None
+    directory_id: str | None
+    clean_shutdown: bool
+    tiered: bool
+    device: int
+    inode: int
+    problems: list[str]
+
+class LogDirPartition:
+    """The directory of one partition, with what the checkpoint files say of it (None: nothing).
+
+    Attributes:
+        root: index into :meth:`LogDirs.roots`.
+        topic_id: 16 bytes, zero where there is no ``partition.metadata``.
+        compacted: the log cleaner has a checkpoint for it.
+        problems: sentences about its own files that could not be read.
+    """
+
+    partition: int
+    path: str
+    root: int
+    topic_id: bytes
+    recovery_point: int | None
+    log_start_checkpoint: int | None
+    high_watermark_checkpoint: int | None
+    compacted: bool
+    device: int
+    inode: int
+    problems: list[str]
+
+class LogDirBounds:
+    """Where the log of a partition starts and ends, and why. ``error`` is empty where that could be found out.
+
+    Attributes:
+        log_start_offset: of the log-start checkpoint, or of the first segment.
+        log_end_offset: one past the last planned offset.
+        last_stable_offset: the first offset of the earliest open transaction, or the end of the log.
+        readable_end_offset: one past the last sound batch; below the end of the log where flushed data is gone.
+        end_reason: ``clean_shutdown``, ``end_of_segment``, ``torn_tail``, ``zero_tail`` and ``corrupt_tail`` are ends of
+            a log; with ``recovery_point`` and ``damage_before_end`` something is missing there.
+        end_detail: the same as a sentence, with file and position.
+        high_watermark_checkpoint: seconds old and never a bound.
+        first_segment: base offset of the first segment, -1 without one.
+        segments: how many there are; ``bytes`` is their size.
+        leader_epoch: of the last batch, or the last of ``leader-epoch-checkpoint``; -1 unknown.
+        leader_epochs: ``(leader epoch, first offset)`` as the batches have them.
+        checkpoint_epochs: the same as ``leader-epoch-checkpoint`` has them; earlier restores show here.
+        lost: ``(start, stop, reason, sentence)`` of planned offsets that are known to be lost.
+        segment_holes: ``(start, stop)`` between the last batch of a segment and the name of the next one.
+        compacted: the log cleaner has a checkpoint for the partition.
+        ignored: ``(path, base offset, bytes, why)`` of segment files that a broker would delete when it starts; why is
+            ``deleted``, ``cleaned``, ``unfinished_swap`` or ``replaced``.
+    """
+
+    partition: int
+    log_start_offset: int
+    log_end_offset: int
+    last_stable_offset: int
+    readable_end_offset: int
+    end_reason: str
+    end_detail: str
+    high_watermark_checkpoint: int | None
+    log_start_checkpoint: int | None
+    recovery_point: int | None
+    first_segment: int
+    segments: int
+    bytes: int
+    leader_epoch: int
+    leader_epochs: list[tuple[int, int]]
+    checkpoint_epochs: list[tuple[int, int]]
+    lost: list[tuple[int, int, str, str]]
+    segment_holes: list[tuple[int, int]]
+    ignored: list[tuple[str, int, int, str]]
+    compacted: bool
+    clean_shutdown: bool
+    topic_id: bytes
+    path: str
+    device: int
+    inode: int
+    error: str
+
+class LogDirs:
+    """The log directories of one broker, opened read-only; safe to use from many threads.
+
+    Raises:
+        kcompare.errors.UsageError: a path is no log directory, or they belong to different brokers, or hold the same
+            partition twice.
+        kcompare.errors.SourceError: the operating system refuses.
+    """
+
+    def __init__(
+        self, *, paths: Sequence[str], cancel: CancelToken, rate_limit: RateLimit | None = None
+    ) -> None: ...
+    def roots(self) -> list[LogDirRoot]:
+        """The log directories, in the order given."""
+    def topics(self) -> list[str]:
+        """The names of all topics, ascending."""
+    def set_aside(self) -> list[tuple[str, str, int, str]]:
+        """``(path, topic, partition, kind)`` of directories that a broker would not serve.
+
+        The kind is ``delete``, ``future`` or ``stray``; brokers cut long topic names off.
+        """
+    def partitions(self, *, topic: str) -> list[LogDirPartition]:
+        """The partitions of a topic, ascending, without a look at their segments; empty without such a topic."""
+    def bounds(self, *, topic: str) -> list[LogDirBounds]:
+        """Bounds of every partition, one entry each, by a pass over the batch headers that is made once.
+
+        Raises:
+            kcompare.errors.InterruptedRunError: the cancel token was set.
+        """
+    def offsets_at(self, *, topic: str, timestamp_ms: int) -> list[tuple[int, int, str]]:
+        """For every partition ``(partition, offset, sentence)``; the sentence is empty where there is no error.
+
+        The offset is the first one whose timestamp is at least ``timestamp_ms``, milliseconds since 1970, and -1 where
+        no record is that young.
+        """
+    def epoch_ends(self, *, topic: str, epochs: Sequence[tuple[int, int]]) -> list[tuple[int, int, int]]:
+        """As ``Cluster.epoch_ends``, by the epochs of the batches."""
+    def read_cells(
+        self,
+        *,
+        topic: str,
+        partition: int,
+        start: int,
+        stop: int,
+        isolation_level: str,
+        checkpoints: Sequence[int],
+        budget: MemoryBudget,
+        cancel: CancelToken,
+        progress: Progress,
+    ) -> SliceRead:
+        """As ``Cluster.read_cells``. A file that cannot be read is unread with ``io_error``.
+
+        ``end`` is ``reached``, ``open_transaction``, ``truncated``, ``partition_unavailable`` or ``interrupted``.
+        """
+    def read_rows(
+        self,
+        *,
+        topic: str,
+        partition: int,
+        start: int,
+        stop: int,
+        isolation_level: str,
+        limit: int,
+        budget: MemoryBudget,
+        cancel: CancelToken,
+    ) -> SliceRead:
+        """As ``Cluster.read_rows``."""
+    def read_records(
+        self,
+        *,
+        topic: str,
+        partition: int,
+        start: int,
+        stop: int,
+        isolation_level: str,
+        limit: int,
+        value_limit_bytes: int,
+        budget: MemoryBudget,
+        cancel: CancelToken,
+    ) -> tuple[list[tuple[int, int, int, int, bytes | None, bytes | None]], SliceRead]:
+        """As ``Cluster.read_records``."""
+
 class ColumnRead:
     """What came of a :class:`ColumnSlice`; the fields are those of :class:`SliceRead`.
 
