@@ -211,6 +211,7 @@ class PartitionBounds:
         recovery_point: up to where the broker of a log directory had flushed; likewise the next one.
         high_watermark_checkpoint: the high watermark that it last wrote down, which is no bound.
         segment_holes: offsets between the last batch of a segment file and the next file's first offset.
+        segments: how many segment files there are; None in a cluster.
     """
 
     partition: int
@@ -225,6 +226,7 @@ class PartitionBounds:
     recovery_point: int | None = None
     high_watermark_checkpoint: int | None = None
     segment_holes: tuple[OffsetRange, ...] = ()
+    segments: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,13 +18,26 @@ Value = TypeVar("Value")
 Left = Annotated[
     str,
     typer.Argument(
-        metavar="LEFT", help="The left view: kafka://HOST:PORT[,HOST:PORT...]/TOPIC, or without TOPIC for --topics."
+        metavar="LEFT",
+        help="The left view: kafka://HOST:PORT[,HOST:PORT...]/TOPIC or logdir:PATH/TOPIC[,PATH/TOPIC...], "
+        "or without TOPIC for --topics.",
     ),
 ]
 Right = Annotated[str, typer.Argument(metavar="RIGHT", help="The right view, likewise.")]
 Views = Annotated[
     list[str],
-    typer.Argument(metavar="VIEW [VIEW]", help="One or two views: kafka://HOST:PORT[,HOST:PORT...]/TOPIC."),
+    typer.Argument(
+        metavar="VIEW [VIEW]",
+        help="One or two views: kafka://HOST:PORT[,HOST:PORT...]/TOPIC or logdir:PATH/TOPIC[,PATH/TOPIC...].",
+    ),
+]
+CheckedView = Annotated[
+    str,
+    typer.Argument(
+        metavar="VIEW",
+        help="kafka://HOST:PORT[,HOST:PORT...]/TOPIC or logdir:PATH/TOPIC[,PATH/TOPIC...], "
+        "or without TOPIC for --topics.",
+    ),
 ]
 Fields = Annotated[
     str,
@@ -74,6 +87,14 @@ Topics = Annotated[
         help="Where both views end in '/': compare the left topics whose whole name matches.",
     ),
 ]
+CheckedTopics = Annotated[
+    str | None,
+    typer.Option("--topics", metavar="REGEX", help="Where the view ends in '/': the topics whose whole name matches."),
+]
+ExpectedTopics = Annotated[
+    int | None, typer.Option("--expect-topics", metavar="N", min=1, help="Refuse to begin unless so many are chosen.")
+]
+AllowNothing = Annotated[bool, typer.Option("--allow-empty", help="Let a topic without a record be SOUND.")]
 Map = Annotated[
     list[str] | None,
     typer.Option(

@@ -65,7 +65,7 @@ def compare(request: CompareRequest, *, board: ProgressBoard) -> Report:
     """
     check_request(request)
     cancel = _native.CancelToken()
-    budget = _native.MemoryBudget(total_bytes=request.budget_bytes, workers=workers_of(request))
+    budget = _native.MemoryBudget(total_bytes=request.budget_bytes, workers=workers_of(request.workers))
     shared, outcome = Shared(request, cancel, board, budget), Outcome()
     started, clock = datetime.now(UTC), time.monotonic()
     try:
@@ -105,7 +105,7 @@ def _run(shared: Shared, outcome: Outcome, clock: float) -> None:
     elif not runs:
         return
     outcome.options = options_of(request, [(run.mode, run.mode_reason) for run in runs])
-    outcome.workers = workers_of(request)
+    outcome.workers = workers_of(request.workers)
     run_topics(shared, runs, outcome.workers, outcome.topics)
 
 

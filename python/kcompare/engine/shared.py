@@ -32,19 +32,15 @@ Place = tuple[str, int]
 """A topic and a partition of it."""
 
 
-def workers_of(request: CompareRequest) -> int:
-    """How many slices are read, checked or compared at the same time."""
-    return request.workers or min(MAX_WORKERS, max(2, os.cpu_count() or 1))
+def workers_of(wanted: int | None) -> int:
+    """How many slices are read, checked or compared at the same time; None is by the machine."""
+    return wanted or min(MAX_WORKERS, max(2, os.cpu_count() or 1))
 
 
-@dataclass
-class Shared:
-    """Written by the threads of a run; each write is one step of Python."""
+@dataclass(kw_only=True)
+class Troubles:
+    """What went wrong in a run. Written by its threads; each write is one step of Python."""
 
-    request: CompareRequest
-    cancel: _native.CancelToken
-    board: ProgressBoard
-    budget: _native.MemoryBudget
     errors: list[ErrorEntry] = field(default_factory=list)
     refused: bool = False
     unreachable: bool = False
@@ -101,3 +97,13 @@ class Shared:
         """
         silent = self._silent.get((side, leader), set())
         return place in silent or len(silent) >= SILENT_PARTITIONS
+
+
+@dataclass
+class Shared(Troubles):
+    """What all topics of a comparison share."""
+
+    request: CompareRequest
+    cancel: _native.CancelToken
+    board: ProgressBoard
+    budget: _native.MemoryBudget

@@ -44,7 +44,7 @@ def parse_directory_view(text: str, shown: str) -> View:
     paths = tuple(path for path, _ in found)
     for path in paths:
         if paths.count(path) > 1:
-            raise UsageError(f"view {shown} names the path {quoted(path)} twice; name each log directory once")
+            raise UsageError(f"view {shown} names the path {quoted(path)} twice; write each log directory once")
     return View(text=text, kind="logdir", topic=topic, paths=paths)
 
 

@@ -109,7 +109,7 @@ def parse_cluster_view(text: str) -> View:
 def _refusal(text: str, shown: str) -> str:
     """Why a text that begins with neither scheme is no view, in one sentence with a way out."""
     if text.startswith("fingerprint:") or text.endswith(".kcf"):
-        return f"view {shown} is a fingerprint, which cannot be read yet; name what it was taken of as {_FORMS}"
+        return f"view {shown} is a fingerprint, which cannot be read yet; write what it was taken of as {_FORMS}"
     if other := _OTHER_SCHEME.match(text):
         return f"view {shown} begins with {quoted(other[0])}, which is no kind of source; write {_FORMS}"
     if not text:

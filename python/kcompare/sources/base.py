@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from kcompare._native import CancelToken, MemoryBudget, Progress
+    from kcompare.check_model import CheckFinding, StartReport
     from kcompare.model import DataPath, IsolationLevel, OffsetRange, PartitionBounds, Slice, TailRecord, View
 
 
@@ -23,6 +24,7 @@ class Identity:
         endpoints: ``host:port`` of every broker, for the question whether two views are the same bytes.
         cleanup_policy: None where it could not be read; ``policy_error`` then says why, and ``policy_refused`` whether
             a permission is missing. Of log directories ``compact`` where the cleaner's checkpoint lists the topic.
+        policy_is_known: False of log directories without that checkpoint, where ``""`` only means that nothing says so.
         partitions: partition numbers, ascending.
         node_id: the broker that log directories belong to.
         is_directory: only what a broker hosted is there, so that a partition that is not says nothing of the topic.
@@ -36,6 +38,7 @@ class Identity:
     policy_error: str | None
     partitions: tuple[int, ...]
     policy_refused: bool = False
+    policy_is_known: bool = True
     node_id: int | None = None
     is_directory: bool = False
     directories: frozenset[tuple[int, int]] = frozenset()
@@ -104,6 +107,34 @@ class Rows:
     problem: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class StepBack:
+    """A record with an earlier timestamp than the one before it, in ms; ``broker`` if both are a broker's."""
+
+    offset: int
+    before: int
+    timestamp: int
+    broker: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TimeOrder:
+    """Timestamps of a slice: whether they ascend.
+
+    Attributes:
+        first: ``(offset, timestamp, whether it is the broker's)`` of the first record that has one; None without.
+        last: ``(timestamp, whether it is the broker's)`` of the last one.
+        steps: the first steps back; ``total`` counts all, ``broker_total`` those between two timestamps of a broker.
+    """
+
+    first: tuple[int, int, bool] | None = None
+    last: tuple[int, bool] | None = None
+    steps: tuple[StepBack, ...] = ()
+    total: int = 0
+    broker_total: int = 0
+    largest_ms: int = 0
+
+
 class Source(Protocol):
     """One topic at one place. Safe to use from several threads."""
 
@@ -147,6 +178,25 @@ class Source(Protocol):
         progress: Progress,
     ) -> SliceDigest:
         """Reads and digests a slice; what the source does wrong ends in uncovered offsets, never in an exception."""
+        ...
+
+    def check(
+        self,
+        piece: Slice,
+        bytes_per_offset: int,
+        budget: MemoryBudget,
+        cancel: CancelToken,
+        progress: Progress,
+    ) -> tuple[SliceDigest, TimeOrder]:
+        """Reads every record of a slice, those of aborted transactions too, and looks at their timestamps as well."""
+        ...
+
+    def inspect(self, partition: int) -> tuple[tuple[CheckFinding, ...], StartReport | None]:
+        """What is to be said of a partition without reading its records: of a log directory, what a start would do.
+
+        Raises:
+            SourceError: that could not be found out.
+        """
         ...
 
     def rows(

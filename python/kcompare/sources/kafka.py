@@ -8,7 +8,7 @@ from kcompare import _native
 from kcompare.errors import RefusedError, SourceError, TopicNotFoundError, UnreachableError
 from kcompare.model import DataPath, PartitionBounds, TailRecord
 from kcompare.sources.base import Identity, PartitionProblem
-from kcompare.sources.native import digest_of, place_of, problem_of, rows_of
+from kcompare.sources.native import digest_of, order_of, place_of, problem_of, rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,9 +21,10 @@ if TYPE_CHECKING:
         RateLimit,
         TopicMetadata,
     )
+    from kcompare.check_model import CheckFinding, StartReport
     from kcompare.model import IsolationLevel, OffsetRange, Slice, View
     from kcompare.settings.cluster import ClusterSettings
-    from kcompare.sources.base import Rows, SliceDigest
+    from kcompare.sources.base import Rows, SliceDigest, TimeOrder
 
 NO_TOPIC_ID = bytes(16)
 INTERNAL_TOPICS = frozenset({"__consumer_offsets", "__transaction_state", "__share_group_state", "__cluster_metadata"})
@@ -182,6 +183,32 @@ class KafkaSource:
             progress=progress,
         )
         return digest_of(found, piece, place_of(self.view.topic, piece.partition))
+
+    def check(
+        self,
+        piece: Slice,
+        bytes_per_offset: int,
+        budget: MemoryBudget,
+        cancel: CancelToken,
+        progress: Progress,
+    ) -> tuple[SliceDigest, TimeOrder]:
+        """See :class:`kcompare.sources.base.Source`."""
+        found, order = self._cluster.read_check(
+            topic=self.view.topic,
+            topic_id=self._topic_id,
+            partition=piece.partition,
+            start=piece.range.start,
+            stop=piece.range.stop,
+            bytes_per_offset=bytes_per_offset,
+            budget=budget,
+            cancel=cancel,
+            progress=progress,
+        )
+        return digest_of(found, piece, place_of(self.view.topic, piece.partition)), order_of(order)
+
+    def inspect(self, partition: int) -> tuple[tuple[CheckFinding, ...], StartReport | None]:  # noqa: ARG002
+        """Nothing: what a broker would do when it starts is for the broker to say."""
+        return (), None
 
     def rows(
         self,

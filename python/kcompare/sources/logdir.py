@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kcompare import _native
@@ -13,7 +14,8 @@ from kcompare.settings.quoting import quoted
 from kcompare.sources.base import Identity, PartitionProblem
 from kcompare.sources.footprint import changed_within, footprint_of
 from kcompare.sources.kafka import INTERNAL_TOPICS, NO_TOPIC_ID
-from kcompare.sources.native import digest_of, place_of, problem_of, rows_of
+from kcompare.sources.native import digest_of, order_of, place_of, problem_of, rows_of
+from kcompare.sources.starting import inspected
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,8 +28,9 @@ if TYPE_CHECKING:
         Progress,
         RateLimit,
     )
+    from kcompare.check_model import CheckFinding, StartReport
     from kcompare.model import IsolationLevel, Slice, View
-    from kcompare.sources.base import Rows, SliceDigest
+    from kcompare.sources.base import Rows, SliceDigest, TimeOrder
     from kcompare.sources.footprint import Footprint
 
 WORDS = {"corrupt_batch": Reason.DAMAGE_BEFORE_END, "partition_unavailable": Reason.IO_ERROR}
@@ -92,6 +95,7 @@ class LogdirSource:
             endpoints=frozenset(),
             cleanup_policy="compact" if any(partition.compacted for partition in found) else "",
             policy_error=None,
+            policy_is_known=all(_has_cleaner_checkpoint(root.path) for root in roots),
             partitions=tuple(partition.partition for partition in found),
             node_id=next((root.node_id for root in roots if root.node_id is not None), None),
             is_directory=True,
@@ -198,6 +202,30 @@ class LogdirSource:
         )
         return digest_of(found, piece, place_of(self.view.topic, piece.partition), WORDS)
 
+    def check(
+        self,
+        piece: Slice,
+        bytes_per_offset: int,  # noqa: ARG002
+        budget: MemoryBudget,
+        cancel: CancelToken,
+        progress: Progress,
+    ) -> tuple[SliceDigest, TimeOrder]:
+        """See :class:`kcompare.sources.base.Source`."""
+        found, order = self._native.read_check(
+            topic=self.view.topic,
+            partition=piece.partition,
+            start=piece.range.start,
+            stop=piece.range.stop,
+            budget=budget,
+            cancel=cancel,
+            progress=progress,
+        )
+        return digest_of(found, piece, place_of(self.view.topic, piece.partition), WORDS), order_of(order)
+
+    def inspect(self, partition: int) -> tuple[tuple[CheckFinding, ...], StartReport | None]:
+        """See :class:`kcompare.sources.base.Source`."""
+        return inspected(self._native, self.view.topic, partition)
+
     def rows(
         self,
         partition: int,
@@ -251,6 +279,15 @@ class LogdirSource:
         return {partition: (epoch, end) for partition, epoch, end in answers}
 
 
+def _has_cleaner_checkpoint(path: str) -> bool:
+    """Whether the log cleaner's checkpoint is there and can be read; every broker has one, if only an empty one."""
+    try:
+        with Path(path, "cleaner-offset-checkpoint").open("rb") as file:
+            return bool(file.read(1))
+    except OSError:
+        return False
+
+
 def _look(path: str) -> Footprint | str:
     try:
         return footprint_of(path)
@@ -269,5 +306,6 @@ def _bounds(found: LogDirBounds) -> PartitionBounds:
         end_detail=found.end_detail,
         recovery_point=found.recovery_point,
         high_watermark_checkpoint=found.high_watermark_checkpoint,
+        segments=found.segments,
         segment_holes=tuple(OffsetRange(*hole) for hole in found.segment_holes),
     )

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kcompare.model import OffsetRange, Reason
-from kcompare.sources.base import Rows, SliceDigest, Unread
+from kcompare.sources.base import Rows, SliceDigest, StepBack, TimeOrder, Unread
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from kcompare._native import SliceRead
+    from kcompare._native import TimeOrder as NativeTimeOrder
     from kcompare.model import Slice
 
 
@@ -38,6 +39,18 @@ def digest_of(found: SliceRead, piece: Slice, place: str, words: Mapping[str, Re
         unexplained=tuple(OffsetRange(*gap) for gap in found.unexplained),
         unexplained_total=found.unexplained_total,
         leader_epochs=tuple(found.leader_epochs),
+    )
+
+
+def order_of(found: NativeTimeOrder) -> TimeOrder:
+    """Whether the timestamps of a slice ascend."""
+    return TimeOrder(
+        first=found.first,
+        last=found.last,
+        steps=tuple(StepBack(*step) for step in found.steps),
+        total=found.total,
+        broker_total=found.broker_total,
+        largest_ms=found.largest_ms,
     )
 
 

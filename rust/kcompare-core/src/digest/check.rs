@@ -165,8 +165,12 @@ mod tests {
 
     #[test]
     fn only_two_timestamps_of_a_broker_make_its_clock_go_back() {
-        let batches =
-            [batch(0, &[1], Some(100)), batch(1, &[1], Some(90)), batch(2, &[50], None), batch(3, &[1], Some(40))];
+        let batches = [
+            batch(0, &[1], Some(100)),
+            batch(1, &[1], Some(90)),
+            batch(2, &[50], None),
+            batch(3, &[1], Some(40)),
+        ];
         let (_, order) = check(&batches, 4);
         assert_eq!((order.total, order.broker_total), (3, 1));
         assert!(order.steps[0].broker && !order.steps[1].broker && !order.steps[2].broker);
