@@ -469,6 +469,81 @@ class LogDirs:
     ) -> tuple[list[tuple[int, int, int, int, bytes | None, bytes | None]], SliceRead]:
         """As ``Cluster.read_records``."""
 
+class StartLoss:
+    """A run of sound batches that a broker's start takes out of the log, or bytes that are no batch.
+
+    Attributes:
+        cause: in ``discarded``: ``behind_damage`` (it lies in a segment behind a batch that is not valid),
+            ``later_segment`` (in a segment after that one), ``offsets_out_of_order`` (its segment is emptied),
+            ``below_log_start`` (the whole log ends below the log-start checkpoint), ``overwritten`` (a split writes over
+            it). In ``hidden``: ``above_log_end`` (kept, but new records get its offsets again), ``misplaced`` (in a file
+            whose name does not cover its offsets), ``stray`` (the directory is renamed).
+        file: the name of the segment file; ``position`` and ``end_position`` are bytes of it.
+        start: the first offset; ``stop`` is one past the last one. Equal where there is no sound batch.
+        batches: sound batches.
+        records: records in them without control records, as the headers of the batches count them; compressed message
+            sets of magic 0 and 1 are decoded.
+        damaged_bytes: bytes at the front of the run that belong to no sound batch.
+    """
+
+    cause: str
+    file: str
+    position: int
+    end_position: int
+    start: int
+    stop: int
+    batches: int
+    records: int
+    damaged_bytes: int
+
+class BrokerStart:
+    """What a broker would do to a partition directory if it were started on it.
+
+    Attributes:
+        refused: why the broker would not come up at all, or its log directory go offline; then the offsets are 0.
+        stray: without a topic id the directory is renamed and an empty log made in its place.
+        log_start_offset: afterwards, before retention has its turn.
+        log_end_offset: afterwards: where the next record is appended.
+        deleted_files: ``(name, bytes, why)`` of files that go without any part of the log: ``deleted``, ``cleaned``,
+            ``unfinished_swap``, ``replaced``, ``orphaned_index``.
+        recovered: ``(file, base offset, why, truncated at byte, bytes cut off)`` in the order in which it happens; why is
+            ``past_recovery_point``, ``no_offset_index``, ``bad_transaction_index`` or ``offsets_out_of_order``.
+        discarded: what is cut off or deleted.
+        hidden: what stays on disk and is not part of the log any more.
+        reused: offsets that new records would be given although the directory holds, or held, others there.
+        evidence: ``(kind, start, stop, sentence)`` of what the small files know that the segments do not show:
+            ``epoch_start``, ``first_segment_missing``, ``last_segment_missing``, ``segment_hole``,
+            ``first_batch_elsewhere``, ``index_missing``, ``index_unreliable``, ``deleted_above_end``.
+    """
+
+    refused: str | None
+    stray: bool
+    log_start_offset: int
+    log_end_offset: int
+    deleted_files: list[tuple[str, int, str]]
+    recovered: list[tuple[str, int, str, int | None, int]]
+    discarded: list[StartLoss]
+    hidden: list[StartLoss]
+    reused: tuple[int, int] | None
+    evidence: list[tuple[str, int, int, str]]
+
+def start_of_directory(
+    *,
+    path: str,
+    clean_shutdown: bool,
+    recovery_point: int | None,
+    log_start_checkpoint: int | None,
+    cancel: CancelToken,
+) -> BrokerStart:
+    """What a start would do to one partition directory, given what the log directory around it says.
+
+    ``LogDirs.start_of`` reads that itself, and adds the evidence.
+
+    Raises:
+        kcompare.errors.SourceError: a file cannot be read.
+        kcompare.errors.InterruptedRunError: the cancel token was set.
+    """
+
 class ColumnRead:
     """What came of a :class:`ColumnSlice`; the fields are those of :class:`SliceRead`.
 

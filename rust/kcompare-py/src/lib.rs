@@ -17,6 +17,7 @@ mod errors;
 mod names;
 mod read;
 mod serve;
+mod start;
 
 use kcompare_core::digest::{
     ANCHOR_BYTES, CELL_BYTES, CELL_OFFSETS, DEFAULT_SEED, DIGEST_VERSION, ROW_BYTES,
@@ -41,5 +42,6 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     align::register(module)?;
     diff::register(module)?;
     names::register(module)?;
-    serve::register(module)
+    serve::register(module)?;
+    start::register(module)
 }

@@ -17,6 +17,7 @@ mod partition;
 mod read;
 mod scan;
 mod segments;
+pub mod start;
 mod stored;
 
 pub use error::LogDirError;
