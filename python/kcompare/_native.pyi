@@ -157,6 +157,25 @@ class SliceRead:
     leader_epochs: list[tuple[int, int]]
     throttle_ms: int
 
+class TimeOrder:
+    """Whether the timestamps of a slice ascend; records without one (-1) are passed over.
+
+    Attributes:
+        first: ``(offset, timestamp, whether it is the broker's)`` of the first record, None without any.
+        last: ``(timestamp, whether it is the broker's)`` of the last one.
+        steps: the first records with an earlier timestamp than the one before, as ``(offset, the earlier record's
+            timestamp, its own, whether both are a broker's)``; ``total`` counts all of them.
+        broker_total: those between two timestamps of a broker.
+        largest_ms: by how much at most.
+    """
+
+    first: tuple[int, int, bool] | None
+    last: tuple[int, bool] | None
+    steps: list[tuple[int, int, int, bool]]
+    total: int
+    broker_total: int
+    largest_ms: int
+
 class Cluster:
     """A Kafka cluster to read from, safe to use from many threads.
 
@@ -218,6 +237,20 @@ class Cluster:
         Rows end at every cell border and at each of ``checkpoints``. Never raises for what the cluster does: the rest
         of the slice is then uncovered and ``end`` says why.
         """
+    def read_check(
+        self,
+        *,
+        topic: str,
+        topic_id: bytes,
+        partition: int,
+        start: int,
+        stop: int,
+        bytes_per_offset: int,
+        budget: MemoryBudget,
+        cancel: CancelToken,
+        progress: Progress,
+    ) -> tuple[SliceRead, TimeOrder]:
+        """As :meth:`read_cells` under ``read_uncommitted``, without anchors; looks at the timestamps, too."""
     def read_rows(
         self,
         *,
@@ -301,8 +334,8 @@ class LogDirBounds:
         log_end_offset: one past the last planned offset.
         last_stable_offset: the first offset of the earliest open transaction, or the end of the log.
         readable_end_offset: one past the last sound batch; below the end of the log where flushed data is gone.
-        end_reason: ``clean_shutdown``, ``end_of_segment``, ``torn_tail``, ``zero_tail`` and ``corrupt_tail`` are ends of
-            a log; with ``recovery_point`` and ``damage_before_end`` something is missing there.
+        end_reason: ``clean_shutdown``, ``end_of_segment``, ``torn_tail``, ``zero_tail`` and ``corrupt_tail`` are ends
+            of a log; with ``recovery_point`` and ``damage_before_end`` something is missing there.
         end_detail: the same as a sentence, with file and position.
         high_watermark_checkpoint: seconds old and never a bound.
         first_segment: base offset of the first segment, -1 without one.
@@ -317,6 +350,7 @@ class LogDirBounds:
             ``deleted``, ``cleaned``, ``unfinished_swap`` or ``replaced``.
     """
 
+    topic_id: bytes
     partition: int
     log_start_offset: int
     log_end_offset: int
@@ -338,7 +372,6 @@ class LogDirBounds:
     ignored: list[tuple[str, int, int, str]]
     compacted: bool
     clean_shutdown: bool
-    topic_id: bytes
     path: str
     device: int
     inode: int
@@ -353,9 +386,7 @@ class LogDirs:
         kcompare.errors.SourceError: the operating system refuses.
     """
 
-    def __init__(
-        self, *, paths: Sequence[str], cancel: CancelToken, rate_limit: RateLimit | None = None
-    ) -> None: ...
+    def __init__(self, *, paths: Sequence[str], cancel: CancelToken, rate_limit: RateLimit | None = None) -> None: ...
     def roots(self) -> list[LogDirRoot]:
         """The log directories, in the order given."""
     def topics(self) -> list[str]:
@@ -398,6 +429,18 @@ class LogDirs:
 
         ``end`` is ``reached``, ``open_transaction``, ``truncated``, ``partition_unavailable`` or ``interrupted``.
         """
+    def read_check(
+        self,
+        *,
+        topic: str,
+        partition: int,
+        start: int,
+        stop: int,
+        budget: MemoryBudget,
+        cancel: CancelToken,
+        progress: Progress,
+    ) -> tuple[SliceRead, TimeOrder]:
+        """As ``Cluster.read_check``."""
     def read_rows(
         self,
         *,
@@ -506,11 +549,13 @@ class ColumnRead:
 
     Attributes:
         last: records of ``last_records``, as ``Cluster.read_records`` gives them.
+        order: of ``check``, whether timestamps ascend; else None.
     """
 
     rows: bytes
     anchors: bytes
     last: list[tuple[int, int, int, int, bytes | None, bytes | None]]
+    order: TimeOrder | None
     records: int
     bytes: int
     position: int
@@ -523,6 +568,9 @@ class ColumnSlice:
     @staticmethod
     def cells(*, start: int, stop: int, checkpoints: Sequence[int], progress: Progress) -> ColumnSlice:
         """Digest the records into cell and anchor rows, as ``Cluster.read_cells`` does."""
+    @staticmethod
+    def check(*, start: int, stop: int, progress: Progress) -> ColumnSlice:
+        """Digest the records without anchors and look at their timestamps, as ``Cluster.read_check`` does."""
     @staticmethod
     def row_table(*, start: int, stop: int, limit: int) -> ColumnSlice:
         """Make record rows of the first ``limit`` records, as ``Cluster.read_rows`` does."""

@@ -8,6 +8,7 @@
 )]
 
 mod align;
+mod check;
 mod cluster;
 mod columns;
 mod control;
@@ -36,6 +37,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     control::register(module)?;
     cluster::register(module)?;
     read::register(module)?;
+    check::register(module)?;
     columns::register(module)?;
     align::register(module)?;
     diff::register(module)?;

@@ -22,7 +22,7 @@ use std::time::Duration;
 type UnreadTuple = (i64, i64, &'static str, String);
 
 #[pyclass(name = "SliceRead", frozen, get_all)]
-struct PySliceRead {
+pub(crate) struct PySliceRead {
     rows: Py<PyBytes>,
     anchors: Py<PyBytes>,
     records: u64,
@@ -97,17 +97,17 @@ fn end_of(outcome: &Result<FetchOutcome, WireError>, range: &FetchRange, positio
 }
 
 /// What one slice is: everything that the three verbs have in common.
-struct Job<'a> {
+pub(crate) struct Job<'a> {
     cluster: &'a Cluster,
-    range: FetchRange,
+    pub(crate) range: FetchRange,
     isolation_level: IsolationLevel,
     budget: &'a MemoryBudget,
     cancel: &'a CancelToken,
 }
 
 /// A finished slice before it becomes Python objects.
-struct Done<C> {
-    consumer: C,
+pub(crate) struct Done<C> {
+    pub(crate) consumer: C,
     stats: StreamStats,
     position: i64,
     end: End,
@@ -115,7 +115,7 @@ struct Done<C> {
 }
 
 impl Job<'_> {
-    fn run<C: RecordConsumer>(&self, consumer: C, after: impl FnMut(&SliceReader<C>)) -> Done<C> {
+    pub(crate) fn run<C: RecordConsumer>(&self, consumer: C, after: impl FnMut(&SliceReader<C>)) -> Done<C> {
         let spec = SliceSpec {
             start: self.range.start,
             stop: self.range.stop,
@@ -131,7 +131,19 @@ impl Job<'_> {
 }
 
 impl<C> Done<C> {
-    fn into_python(self, py: Python<'_>, records: u64, rows: &[u8], anchors: &[u8]) -> PySliceRead {
+    /// The consumer, and the rest without it.
+    pub(crate) fn take_consumer(self) -> (C, Done<()>) {
+        let Self { consumer, stats, position, end, outcome } = self;
+        (consumer, Done { consumer: (), stats, position, end, outcome })
+    }
+
+    pub(crate) fn into_python(
+        self,
+        py: Python<'_>,
+        records: u64,
+        rows: &[u8],
+        anchors: &[u8],
+    ) -> PySliceRead {
         let seen = |pick: fn(&FetchOutcome) -> i64| self.outcome.as_ref().map_or(-1, pick);
         PySliceRead {
             rows: PyBytes::new(py, rows).unbind(),
@@ -207,7 +219,7 @@ fn isolation(name: &str) -> PyResult<(IsolationLevel, wire::IsolationLevel)> {
 }
 
 #[expect(clippy::too_many_arguments, reason = "what the three verbs were given")]
-fn job<'a>(
+pub(crate) fn job<'a>(
     cluster: &'a PyCluster,
     topic: &str,
     topic_id: &[u8],
@@ -238,13 +250,16 @@ fn job<'a>(
     Ok(Job { cluster: &cluster.0, range, isolation_level, budget: &budget.0, cancel: &cancel.0 })
 }
 
-/// Shows the counters what is new since the last call.
-fn count<'p>(counters: &Counters) -> impl FnMut(&SliceReader<CellBuilder<'p>>) {
+/// Shows the counters what is new since the last call; `records` says how many the consumer has.
+pub(crate) fn count<C: RecordConsumer>(
+    counters: &Counters,
+    records: impl Fn(&C) -> u64,
+) -> impl FnMut(&SliceReader<C>) {
     let mut shown = None;
     move |reader| {
-        let now = (reader.consumer().records(), reader.bytes(), reader.position());
-        let (records, bytes, position) = shown.unwrap_or((0, 0, reader.start()));
-        counters.records.fetch_add(now.0 - records, Ordering::Relaxed);
+        let now = (records(reader.consumer()), reader.bytes(), reader.position());
+        let (before, bytes, position) = shown.unwrap_or((0, 0, reader.start()));
+        counters.records.fetch_add(now.0 - before, Ordering::Relaxed);
         counters.bytes.fetch_add(now.1.saturating_sub(bytes), Ordering::Relaxed);
         counters.offsets.fetch_add((now.2 - position).max(0) as u64, Ordering::Relaxed);
         shown = Some(now);
@@ -277,7 +292,9 @@ impl PyCluster {
         job.range.bytes_per_offset = bytes_per_offset;
         let profile = Profile::default();
         let counters = &progress.0;
-        let done = py.detach(|| job.run(CellBuilder::new(&profile, start, &checkpoints), count(counters)));
+        let done = py.detach(|| {
+            job.run(CellBuilder::new(&profile, start, &checkpoints), count(counters, CellBuilder::records))
+        });
         let Done { consumer, stats, position, end, outcome } = done;
         let records = consumer.records();
         let (cells, anchors) = consumer.finish();
