@@ -3,5 +3,7 @@
 mod bounds;
 mod damage;
 mod layout;
+mod oracle;
+mod stored;
 mod support;
 mod transactions;
