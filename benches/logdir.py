@@ -2,14 +2,14 @@
 
     python -m benches.logdir --records 10000000 --large-records 1500000 --rounds 5
 
-One real broker holds a topic of 100 B records and one of 1 KB records. In every round each row reads a whole topic, in a
-process of its own and with two threads, one row after the other in an order that changes; only ratios within a round are
-worth anything on a machine that has other work. The files are in the page cache: a first round that does not count reads
-them all. `directory` opens the log directory, makes its pass over the batch headers and digests every record; `wire` asks
-for the bounds and digests every record; `throw-away` reads the files in pieces of 256 KiB and looks at nothing. `copy-free`
-is no row to be beaten: it digests batches that lie in memory already, and says what is left when reading costs nothing.
+One real broker holds a topic of 100 B records and one of 1 KB records. In every round each row reads a whole topic, in
+a process of its own and with two threads, one row after the other in an order that changes; only ratios within a round
+are worth anything on a machine that has other work. The files are in the page cache: a first round that does not count
+reads them all. `directory` opens the log directory, makes its pass over the batch headers and digests every record;
+`wire` asks for the bounds and digests every record; `throw-away` reads the files in pieces of 256 KiB and looks at
+nothing. Times are those of the row itself, without the start of its process.
 
-A row is correct if it digests every record, and `directory` and `wire` if their digests are the same.
+A round is correct if `directory` and `wire` digest every record, and to the same.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def slices(bounds: Iterable[tuple[int, int]]) -> list[tuple[int, int, int]]:
 def digested(pieces: list[tuple[int, int, int]], read: Callable[..., _native.SliceRead]) -> dict[str, Any]:
     """Reads all slices with as many threads as there are workers."""
     budget = _native.MemoryBudget(total_bytes=BUDGET_BYTES, workers=WORKERS)
-    shared = {"budget": budget, "cancel": _native.CancelToken(), "progress": _native.Progress()}
+    shared: dict[str, Any] = {"budget": budget, "cancel": _native.CancelToken(), "progress": _native.Progress()}
 
     def one(piece: tuple[int, int, int]) -> _native.SliceRead:
         partition, start, stop = piece
@@ -140,7 +140,12 @@ def wire(topic: Topic) -> dict[str, Any]:
     )
     (metadata,) = cluster.metadata(topics=[topic.name]).topics
     pieces = slices((each.partition, each.high_watermark) for each in cluster.bounds(topic=topic.name))
-    options = {"topic": topic.name, "topic_id": metadata.topic_id, "settle_ms": 0, "bytes_per_offset": 0}
+    options: dict[str, Any] = {
+        "topic": topic.name,
+        "topic_id": metadata.topic_id,
+        "settle_ms": 0,
+        "bytes_per_offset": 0,
+    }
     return digested(pieces, lambda **piece: cluster.read_cells(**options, **piece))
 
 
@@ -195,7 +200,9 @@ class Case:
         total = self.records * len(PARTITIONS)
         files = sum(path.stat().st_size for path in self.topic.files())
         right = all(found[row]["records"] == total and not found[row]["complaints"] for row in ("directory", "wire"))
-        return right and found["directory"]["digest"] == found["wire"]["digest"] and found["throw-away"]["bytes"] == files
+        return (
+            right and found["directory"]["digest"] == found["wire"]["digest"] and found["throw-away"]["bytes"] == files
+        )
 
 
 def load(cluster: Cluster, size: int, records: int) -> Case:

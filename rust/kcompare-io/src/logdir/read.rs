@@ -86,6 +86,8 @@ impl PartitionLog {
         };
         let done = if limit > range.start { reading.run() } else { Ok(()) };
         let (position, bytes) = (reading.position.min(limit.max(range.start)), reading.bytes);
+        // A sink that wants no more has what it was to read.
+        let end = if reading.sink.position() >= range.stop { ReadEnd::Reached } else { end };
         self.buffers.put(reading.buffer);
         done.map(|()| ReadOutcome { position, end, bytes })
     }
