@@ -2,7 +2,7 @@
 
 use crate::cluster::PyCluster;
 use crate::control::{PyCancelToken, PyMemoryBudget, PyProgress};
-use crate::read::{Done, PySliceRead, count, job};
+use crate::read::{Job, Origin, PySliceRead, count, job};
 use kcompare_core::digest::{CheckBuilder, Profile, TimeOrder};
 use pyo3::prelude::*;
 
@@ -31,10 +31,14 @@ impl From<TimeOrder> for PyTimeOrder {
     }
 }
 
-/// A checked slice as Python objects.
-pub(crate) fn into_python(py: Python<'_>, done: Done<CheckBuilder<'_>>) -> (PySliceRead, PyTimeOrder) {
-    let records = done.consumer.records();
+/// A slice as cell rows, with the order of its timestamps.
+pub(crate) fn check(py: Python<'_>, job: &Job<'_>, progress: &PyProgress) -> (PySliceRead, PyTimeOrder) {
+    let profile = Profile::default();
+    let (counters, start) = (&progress.0, job.range.start);
+    let done =
+        py.detach(|| job.run(CheckBuilder::new(&profile, start), count(counters, CheckBuilder::records)));
     let (builder, done) = done.take_consumer();
+    let records = builder.records();
     let (cells, order) = builder.finish();
     (done.into_python(py, records, &cells, &[]), order.into())
 }
@@ -57,13 +61,10 @@ impl PyCluster {
         progress: &PyProgress,
     ) -> PyResult<(PySliceRead, PyTimeOrder)> {
         let isolation_level = "read_uncommitted";
-        let mut job = job(self, topic, topic_id, partition, start, stop, isolation_level, budget, cancel)?;
+        let origin = Origin::Cluster(&self.0);
+        let mut job = job(origin, topic, topic_id, partition, start, stop, isolation_level, budget, cancel)?;
         job.range.bytes_per_offset = bytes_per_offset;
-        let profile = Profile::default();
-        let counters = &progress.0;
-        let done =
-            py.detach(|| job.run(CheckBuilder::new(&profile, start), count(counters, CheckBuilder::records)));
-        Ok(into_python(py, done))
+        Ok(check(py, &job, progress))
     }
 }
 

@@ -18,9 +18,16 @@ pub(crate) fn wire_error(py: Python<'_>, error: &WireError) -> PyErr {
     raised(py, class, &error.to_string())
 }
 
-/// The exception that a log directory stands for which cannot be read.
+/// The exception that a log directory stands for: one that cannot be used as it was named, or cannot be read.
 pub(crate) fn log_dir_error(py: Python<'_>, error: &LogDirError) -> PyErr {
-    let class = if *error == LogDirError::Cancelled { "InterruptedRunError" } else { "SourceError" };
+    let class = match error {
+        LogDirError::NotALogDir { .. }
+        | LogDirError::DifferentNodes { .. }
+        | LogDirError::TwoCopies { .. }
+        | LogDirError::UnknownPartition { .. } => "UsageError",
+        LogDirError::Malformed { .. } | LogDirError::Io { .. } => "SourceError",
+        LogDirError::Cancelled => "InterruptedRunError",
+    };
     raised(py, class, &error.to_string())
 }
 

@@ -14,6 +14,8 @@ mod columns;
 mod control;
 mod diff;
 mod errors;
+mod logdir;
+mod logdir_read;
 mod names;
 mod read;
 mod serve;
@@ -43,5 +45,6 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     diff::register(module)?;
     names::register(module)?;
     serve::register(module)?;
-    start::register(module)
+    start::register(module)?;
+    logdir::register(module)
 }

@@ -10,6 +10,7 @@ use kcompare_core::records::RecordView;
 use kcompare_io::budget::MemoryBudget;
 use kcompare_io::cancel::CancelToken;
 use kcompare_io::error::{ErrorKind, WireError};
+use kcompare_io::logdir::{LogDirError, LogDirs, ReadEnd, ReadOutcome, ReadRange};
 use kcompare_io::slice::{SliceSink, output_share};
 use kcompare_io::wire::{self, Cluster, FetchEnd, FetchOutcome, FetchRange};
 use pyo3::exceptions::PyValueError;
@@ -96,9 +97,57 @@ fn end_of(outcome: &Result<FetchOutcome, WireError>, range: &FetchRange, positio
     }
 }
 
-/// What one slice is: everything that the three verbs have in common.
+/// The same for log directories.
+fn end_in_files(
+    outcome: &Result<(ReadOutcome, Seen), LogDirError>,
+    range: &FetchRange,
+    position: i64,
+) -> End {
+    let place = format!("partition {} of topic {:?} at offset {position}", range.partition, range.topic);
+    let end = |word, detail: String| End { word, code: "", detail };
+    match outcome {
+        Ok((outcome, seen)) => match outcome.end {
+            ReadEnd::Reached => end("reached", String::new()),
+            ReadEnd::OpenTransaction => end(
+                "open_transaction",
+                format!(
+                    "{place}: the log ends with an open transaction that begins at offset {}",
+                    seen.last_stable_offset
+                ),
+            ),
+            ReadEnd::Truncated => {
+                end("truncated", format!("{place}: the log ends at offset {}", seen.high_watermark))
+            }
+        },
+        Err(LogDirError::Cancelled) => end("interrupted", format!("{place}: {}", LogDirError::Cancelled)),
+        Err(error) => end("partition_unavailable", format!("{place}: {error}")),
+    }
+}
+
+/// Where the batches of a slice come from.
+#[derive(Clone, Copy)]
+pub(crate) enum Origin<'a> {
+    Cluster(&'a Cluster),
+    LogDirs(&'a LogDirs),
+}
+
+/// What the origin said of the log; -1 nothing.
+#[derive(Clone, Copy)]
+struct Seen {
+    log_start_offset: i64,
+    high_watermark: i64,
+    last_stable_offset: i64,
+    throttle_ms: u64,
+}
+
+impl Seen {
+    const NOTHING: Self =
+        Self { log_start_offset: -1, high_watermark: -1, last_stable_offset: -1, throttle_ms: 0 };
+}
+
+/// What one slice is: everything that the verbs have in common.
 pub(crate) struct Job<'a> {
-    cluster: &'a Cluster,
+    origin: Origin<'a>,
     pub(crate) range: FetchRange,
     isolation_level: IsolationLevel,
     budget: &'a MemoryBudget,
@@ -111,7 +160,7 @@ pub(crate) struct Done<C> {
     stats: StreamStats,
     position: i64,
     end: End,
-    outcome: Option<FetchOutcome>,
+    seen: Seen,
 }
 
 impl Job<'_> {
@@ -123,18 +172,53 @@ impl Job<'_> {
         };
         let reader = SliceReader::new(spec, consumer, output_share(self.budget));
         let mut sink = SliceSink::new(reader, self.budget, self.cancel, after);
-        let outcome = self.cluster.fetch(&self.range, &mut sink, self.budget, self.cancel);
-        let (consumer, stats, position) = sink.finish();
-        let end = end_of(&outcome, &self.range, position);
-        Done { consumer, stats, position, end, outcome: outcome.ok() }
+        match self.origin {
+            Origin::Cluster(cluster) => {
+                let outcome = cluster.fetch(&self.range, &mut sink, self.budget, self.cancel);
+                let (consumer, stats, position) = sink.finish();
+                let end = end_of(&outcome, &self.range, position);
+                let seen = outcome.map_or(Seen::NOTHING, |outcome| Seen {
+                    log_start_offset: outcome.log_start_offset,
+                    high_watermark: outcome.high_watermark,
+                    last_stable_offset: outcome.last_stable_offset,
+                    throttle_ms: outcome.throttle_ms,
+                });
+                Done { consumer, stats, position, end, seen }
+            }
+            Origin::LogDirs(dirs) => {
+                let outcome = self.from_files(dirs, &mut sink);
+                let (consumer, stats, position) = sink.finish();
+                let end = end_in_files(&outcome, &self.range, position);
+                let seen = outcome.map_or(Seen::NOTHING, |(_, seen)| seen);
+                Done { consumer, stats, position, end, seen }
+            }
+        }
+    }
+
+    fn from_files(
+        &self,
+        dirs: &LogDirs,
+        sink: &mut dyn wire::BatchSink,
+    ) -> Result<(ReadOutcome, Seen), LogDirError> {
+        let FetchRange { ref topic, partition, start, stop, isolation_level, .. } = self.range;
+        let log = dirs.partition(topic, partition, self.cancel)?;
+        let bounds = log.bounds();
+        let seen = Seen {
+            log_start_offset: bounds.log_start_offset,
+            high_watermark: bounds.log_end_offset,
+            last_stable_offset: bounds.last_stable_offset,
+            throttle_ms: 0,
+        };
+        let range = ReadRange { start, stop, isolation_level };
+        Ok((log.read(range, sink, self.budget, self.cancel)?, seen))
     }
 }
 
 impl<C> Done<C> {
     /// The consumer, and the rest without it.
     pub(crate) fn take_consumer(self) -> (C, Done<()>) {
-        let Self { consumer, stats, position, end, outcome } = self;
-        (consumer, Done { consumer: (), stats, position, end, outcome })
+        let Self { consumer, stats, position, end, seen } = self;
+        (consumer, Done { consumer: (), stats, position, end, seen })
     }
 
     pub(crate) fn into_python(
@@ -144,17 +228,16 @@ impl<C> Done<C> {
         rows: &[u8],
         anchors: &[u8],
     ) -> PySliceRead {
-        let seen = |pick: fn(&FetchOutcome) -> i64| self.outcome.as_ref().map_or(-1, pick);
         PySliceRead {
             rows: PyBytes::new(py, rows).unbind(),
             anchors: PyBytes::new(py, anchors).unbind(),
             records,
             bytes: self.stats.bytes,
             position: self.position,
-            log_start_offset: seen(|outcome| outcome.log_start_offset),
-            high_watermark: seen(|outcome| outcome.high_watermark),
-            last_stable_offset: seen(|outcome| outcome.last_stable_offset),
-            throttle_ms: self.outcome.as_ref().map_or(0, |outcome| outcome.throttle_ms),
+            log_start_offset: self.seen.log_start_offset,
+            high_watermark: self.seen.high_watermark,
+            last_stable_offset: self.seen.last_stable_offset,
+            throttle_ms: self.seen.throttle_ms,
             end: self.end.word,
             end_code: self.end.code,
             end_detail: self.end.detail,
@@ -218,9 +301,9 @@ fn isolation(name: &str) -> PyResult<(IsolationLevel, wire::IsolationLevel)> {
     }
 }
 
-#[expect(clippy::too_many_arguments, reason = "what the three verbs were given")]
+#[expect(clippy::too_many_arguments, reason = "what the verbs were given")]
 pub(crate) fn job<'a>(
-    cluster: &'a PyCluster,
+    origin: Origin<'a>,
     topic: &str,
     topic_id: &[u8],
     partition: i32,
@@ -247,7 +330,7 @@ pub(crate) fn job<'a>(
         settle: Duration::ZERO,
         bytes_per_offset: 0,
     };
-    Ok(Job { cluster: &cluster.0, range, isolation_level, budget: &budget.0, cancel: &cancel.0 })
+    Ok(Job { origin, range, isolation_level, budget: &budget.0, cancel: &cancel.0 })
 }
 
 /// Shows the counters what is new since the last call; `records` says how many the consumer has.
@@ -264,6 +347,45 @@ pub(crate) fn count<C: RecordConsumer>(
         counters.offsets.fetch_add((now.2 - position).max(0) as u64, Ordering::Relaxed);
         shown = Some(now);
     }
+}
+
+/// A slice as cell and anchor rows.
+pub(crate) fn cells(
+    py: Python<'_>,
+    job: &Job<'_>,
+    checkpoints: &[i64],
+    progress: &PyProgress,
+) -> PySliceRead {
+    let profile = Profile::default();
+    let (counters, start) = (&progress.0, job.range.start);
+    let done = py.detach(|| {
+        job.run(CellBuilder::new(&profile, start, checkpoints), count(counters, CellBuilder::records))
+    });
+    let (consumer, done) = done.take_consumer();
+    let records = consumer.records();
+    let (cells, anchors) = consumer.finish();
+    done.into_python(py, records, &cells, &anchors)
+}
+
+/// The first `limit` records of a slice as record rows.
+pub(crate) fn rows(py: Python<'_>, job: &Job<'_>, limit: usize) -> PySliceRead {
+    let profile = Profile::default();
+    let done = py.detach(|| job.run(RowBuilder::new(&profile, job.range.start, limit), |_| ()));
+    let (consumer, done) = done.take_consumer();
+    let records = consumer.records();
+    done.into_python(py, records, &consumer.finish(), &[])
+}
+
+/// The last `limit` records of a slice.
+pub(crate) fn records(
+    py: Python<'_>,
+    job: &Job<'_>,
+    limit: usize,
+    value_limit_bytes: usize,
+) -> (Vec<TailRecord>, PySliceRead) {
+    let consumer = LastRecords { kept: VecDeque::new(), limit, value_limit_bytes, records: 0 };
+    let (consumer, done) = py.detach(|| job.run(consumer, |_| ())).take_consumer();
+    (consumer.kept.into(), done.into_python(py, consumer.records, &[], &[]))
 }
 
 #[pymethods]
@@ -287,18 +409,11 @@ impl PyCluster {
         cancel: &PyCancelToken,
         progress: &PyProgress,
     ) -> PyResult<PySliceRead> {
-        let mut job = job(self, topic, topic_id, partition, start, stop, isolation_level, budget, cancel)?;
+        let origin = Origin::Cluster(&self.0);
+        let mut job = job(origin, topic, topic_id, partition, start, stop, isolation_level, budget, cancel)?;
         job.range.settle = Duration::from_millis(settle_ms);
         job.range.bytes_per_offset = bytes_per_offset;
-        let profile = Profile::default();
-        let counters = &progress.0;
-        let done = py.detach(|| {
-            job.run(CellBuilder::new(&profile, start, &checkpoints), count(counters, CellBuilder::records))
-        });
-        let Done { consumer, stats, position, end, outcome } = done;
-        let records = consumer.records();
-        let (cells, anchors) = consumer.finish();
-        Ok(Done { consumer: (), stats, position, end, outcome }.into_python(py, records, &cells, &anchors))
+        Ok(cells(py, &job, &checkpoints, progress))
     }
 
     #[pyo3(signature = (*, topic, topic_id, partition, start, stop, isolation_level, limit, budget, cancel))]
@@ -316,13 +431,9 @@ impl PyCluster {
         budget: &PyMemoryBudget,
         cancel: &PyCancelToken,
     ) -> PyResult<PySliceRead> {
-        let job = job(self, topic, topic_id, partition, start, stop, isolation_level, budget, cancel)?;
-        let profile = Profile::default();
-        let done = py.detach(|| job.run(RowBuilder::new(&profile, start, limit), |_| ()));
-        let Done { consumer, stats, position, end, outcome } = done;
-        let records = consumer.records();
-        let rows = consumer.finish();
-        Ok(Done { consumer: (), stats, position, end, outcome }.into_python(py, records, &rows, &[]))
+        let origin = Origin::Cluster(&self.0);
+        let job = job(origin, topic, topic_id, partition, start, stop, isolation_level, budget, cancel)?;
+        Ok(rows(py, &job, limit))
     }
 
     #[pyo3(signature = (*, topic, topic_id, partition, start, stop, isolation_level, limit, value_limit_bytes, budget,
@@ -342,13 +453,9 @@ impl PyCluster {
         budget: &PyMemoryBudget,
         cancel: &PyCancelToken,
     ) -> PyResult<(Vec<TailRecord>, PySliceRead)> {
-        let job = job(self, topic, topic_id, partition, start, stop, isolation_level, budget, cancel)?;
-        let consumer = LastRecords { kept: VecDeque::new(), limit, value_limit_bytes, records: 0 };
-        let done = py.detach(|| job.run(consumer, |_| ()));
-        let Done { consumer, stats, position, end, outcome } = done;
-        let records = consumer.records;
-        let read = Done { consumer: (), stats, position, end, outcome }.into_python(py, records, &[], &[]);
-        Ok((consumer.kept.into(), read))
+        let origin = Origin::Cluster(&self.0);
+        let job = job(origin, topic, topic_id, partition, start, stop, isolation_level, budget, cancel)?;
+        Ok(records(py, &job, limit, value_limit_bytes))
     }
 }
 

@@ -22,6 +22,7 @@ mod layout;
 mod names;
 mod partition;
 mod read;
+mod repair;
 mod resync;
 mod root;
 mod scan;

@@ -5,13 +5,15 @@ use std::collections::VecDeque;
 use kcompare_core::digest::UnreadReason;
 use kcompare_core::records::{BatchDecoder, BatchHeader, ControlRecordType, Frame};
 
-use super::damage::{Damage, DamageKind, Spot};
+use super::damage::Spot;
 use super::error::LogDirError;
 use super::evidence::{Evidence, Hole, NEAR};
 use super::file::SegmentFile;
 use super::index::{Index, Run};
-use super::resync::{Found, Plausible, hash_allowance, only_zeros, search};
+use super::repair::Allowance;
+use super::resync::Plausible;
 use super::segments::Segment;
+use super::tail::Tail;
 use super::transactions::Transactions;
 use super::window::{Seen, Window};
 use crate::cancel::CancelToken;
@@ -23,8 +25,8 @@ use crate::serve::EpochStart;
 const MARKER: usize = 128;
 /// A control batch that is larger than this is not looked into.
 const LARGEST_CONTROL: usize = 64 << 10;
-/// Damaged stretches of one segment, past which the rest of it is one.
-const MOST_SPOTS: usize = 256;
+/// The search for sound batches in what seems to be the end of a log is taken up again at most so often.
+const MOST_RESCANS: usize = 64;
 /// Leader epochs that are kept.
 const MOST_EPOCHS: usize = 1 << 16;
 
@@ -49,15 +51,15 @@ pub(super) struct Scanned {
 
 /// The batch before the one that is looked at, in the same run.
 #[derive(Debug, Clone, Copy)]
-struct Previous {
-    position: u64,
-    frame: Frame,
+pub(super) struct Previous {
+    pub(super) position: u64,
+    pub(super) frame: Frame,
     /// The offset that the log had reached before it.
-    reached: i64,
+    pub(super) reached: i64,
 }
 
 impl Previous {
-    fn follows_a_hole(&self) -> bool {
+    pub(super) fn follows_a_hole(&self) -> bool {
         self.frame.header.magic >= 2 && self.frame.header.base_offset > self.reached
     }
 }
@@ -67,14 +69,15 @@ pub(super) struct Scan<'a> {
     segments: &'a [Segment],
     rate: Option<&'a RateLimit>,
     cancel: &'a CancelToken,
-    evidence: Evidence,
+    pub(super) evidence: Evidence,
     decoder: BatchDecoder,
-    found: Scanned,
-    run: Option<Run>,
-    previous: Option<Previous>,
-    /// What is left for the segment: bytes to hash, damaged stretches.
-    hash_left: u64,
-    spots_left: usize,
+    pub(super) found: Scanned,
+    pub(super) run: Option<Run>,
+    pub(super) previous: Option<Previous>,
+    /// What is left for each segment.
+    pub(super) left: Vec<Allowance>,
+    /// Sound batches that may yet be looked for behind the end of the log.
+    pub(super) rescans_left: usize,
 }
 
 impl<'a> Scan<'a> {
@@ -101,38 +104,57 @@ impl<'a> Scan<'a> {
             found,
             run: None,
             previous: None,
-            hash_left: 0,
-            spots_left: 0,
+            left: segments.iter().map(|segment| Allowance::for_segment(segment.size)).collect(),
+            rescans_left: MOST_RESCANS,
         }
     }
 
-    /// Goes over all segments.
-    pub(super) fn run(mut self) -> Result<Scanned, LogDirError> {
-        for number in 0..self.segments.len() {
-            self.segment(number)?;
+    /// Goes over all segments, and takes what follows the last sound batch out. Returns the damage in that as well.
+    pub(super) fn run(mut self, recovery_point: i64) -> Result<(Scanned, Vec<Spot>), LogDirError> {
+        let (segments, rate, cancel) = (self.segments, self.rate, self.cancel);
+        let mut from = (0, 0);
+        loop {
+            self.segments_from(from)?;
+            let mut tail = Tail { segments, recovery_point, rate, cancel }.cut(&mut self.found)?;
+            match self.hidden_in(&mut tail)? {
+                Some(place) => from = place,
+                None => return Ok((self.found, tail)),
+            }
         }
-        Ok(self.found)
+    }
+
+    fn segments_from(&mut self, (number, position): (usize, u64)) -> Result<(), LogDirError> {
+        for later in number..self.segments.len() {
+            self.segment(later, if later == number { position } else { 0 })?;
+        }
+        Ok(())
     }
 
     /// The offsets that a batch of the segment may have, seen from what the log has reached.
-    fn plausible(&self, number: usize) -> Plausible {
+    pub(super) fn plausible(&self, number: usize) -> Plausible {
         // Offsets in a segment are relative to its base offset in 31 bits.
         let most = self.segments[number].base_offset.saturating_add(1 << 31);
         let next = self.segments.get(number + 1).map_or(most, |next| next.base_offset);
         Plausible { from: self.found.reached, limit: next.min(most) }
     }
 
-    fn segment(&mut self, number: usize) -> Result<(), LogDirError> {
-        let segment = &self.segments[number];
-        self.enter(segment.base_offset);
-        (self.hash_left, self.spots_left) = (hash_allowance(segment.size), MOST_SPOTS);
+    pub(super) fn open(&self, number: usize) -> Result<SegmentFile<'a>, LogDirError> {
+        SegmentFile::open(&self.segments[number], self.rate, self.cancel)
+    }
+
+    fn segment(&mut self, number: usize, mut position: u64) -> Result<(), LogDirError> {
+        if position == 0 {
+            self.enter(self.segments[number].base_offset);
+        }
         self.previous = None;
-        let mut window = Window::new(SegmentFile::open(segment, self.rate, self.cancel)?);
-        let mut position = 0;
+        let mut window = Window::new(self.open(number)?);
         loop {
             match window.look(position)? {
                 Seen::End => break,
-                Seen::Batch(frame) if self.plausible(number).holds(&frame) => {
+                Seen::Batch(frame)
+                    if self.plausible(number).holds(&frame)
+                        && !self.may_be_swallowed(&mut window, &frame)? =>
+                {
                     self.take(&mut window, number, position, &frame)?;
                     position += frame.size as u64;
                 }
@@ -141,6 +163,18 @@ impl<'a> Scan<'a> {
         }
         self.close_run();
         Ok(())
+    }
+
+    /// Whether batches before this one may lie inside the batch before it: one that says that it is longer than it is.
+    fn may_be_swallowed(&self, window: &mut Window<'_>, frame: &Frame) -> Result<bool, LogDirError> {
+        let reached = self.found.reached;
+        let Some(previous) =
+            self.previous.filter(|_| frame.header.magic >= 2 && frame.header.base_offset > reached)
+        else {
+            return Ok(false);
+        };
+        let explained = self.evidence.hole(reached, frame.header.base_offset).explained;
+        Ok(!explained && !window.is_sound(previous.position, &previous.frame)?)
     }
 
     /// A segment begins: what lies between its name and the last batch before it is a hole, unless damage hides it.
@@ -159,7 +193,7 @@ impl<'a> Scan<'a> {
         }
     }
 
-    fn close_run(&mut self) {
+    pub(super) fn close_run(&mut self) {
         if let Some(run) = self.run.take().filter(|run| !run.is_empty()) {
             self.found.items.push_back(Item::Run(run));
         }
@@ -244,135 +278,6 @@ impl<'a> Scan<'a> {
         }
         Ok(())
     }
-
-    /// Bytes at `position` are no batch, or one that cannot be here. Returns where the pass goes on.
-    fn damaged(
-        &mut self,
-        window: &mut Window<'_>,
-        number: usize,
-        position: u64,
-        seen: &Seen,
-    ) -> Result<u64, LogDirError> {
-        let plausible = self.plausible(number);
-        let mut sound = false;
-        if let Seen::Batch(frame) = seen {
-            sound = window.is_sound(position, frame)?;
-            if sound && let Some(culprit) = self.culprit(window, frame, plausible.limit)? {
-                self.give_up_on(number, culprit, position);
-                return Ok(position);
-            }
-        }
-        self.close_run();
-        let size = window.file().size();
-        let mut kind = kind_of(seen);
-        let mut never_end = sound.then(|| "a record batch with a sound CRC lies in it".to_owned());
-        let zeros = only_zeros(window.file(), position)?;
-        let found = if zeros {
-            kind = DamageKind::Zeros;
-            Found::Nothing
-        } else if self.spots_left == 0 {
-            Found::GivenUp
-        } else {
-            self.spots_left -= 1;
-            self.next_sound(window, position, seen, plausible)?
-        };
-        let end_position = match found {
-            Found::Batch(position) => position,
-            Found::Nothing => size,
-            Found::GivenUp => {
-                never_end.get_or_insert("the search for a sound batch in it was given up".to_owned());
-                size
-            }
-        };
-        if kind == DamageKind::Torn && end_position < size {
-            kind = DamageKind::Corrupt;
-        }
-        let damage = Damage {
-            segment: number,
-            position,
-            end_position,
-            kind,
-            from: self.found.reached,
-            to: None,
-            detail: clause(seen, kind, position, size, plausible),
-        };
-        self.add(Spot { damage, never_end });
-        Ok(end_position)
-    }
-
-    fn add(&mut self, spot: Spot) {
-        self.found.transactions.doubt(spot.damage.from, UnreadReason::DamageBeforeEnd);
-        self.found.items.push_back(Item::Spot(spot));
-        self.previous = None;
-    }
-
-    /// The next sound batch. Where the damaged one says that it ends is tried first: the bytes of a record may be a batch,
-    /// too.
-    fn next_sound(
-        &mut self,
-        window: &mut Window<'_>,
-        position: u64,
-        seen: &Seen,
-        plausible: Plausible,
-    ) -> Result<Found, LogDirError> {
-        if let Seen::Batch(frame) = seen {
-            let behind = position + frame.size as u64;
-            if let Seen::Batch(next) = window.look(behind)?
-                && plausible.holds(&next)
-                && window.is_sound(behind, &next)?
-            {
-                return Ok(Found::Batch(behind));
-            }
-        }
-        search(window.file(), position + 1, plausible, &mut self.hash_left)
-    }
-
-    /// Whether not this sound batch is wrong, but the one before it: one with a bad CRC, or one that had jumped ahead.
-    fn culprit(
-        &self,
-        window: &mut Window<'_>,
-        frame: &Frame,
-        limit: i64,
-    ) -> Result<Option<(Previous, bool)>, LogDirError> {
-        let Some(previous) = self.previous else {
-            return Ok(None);
-        };
-        if !(Plausible { from: previous.reached, limit }).holds(frame) {
-            return Ok(None);
-        }
-        let sound = window.is_sound(previous.position, &previous.frame)?;
-        Ok((!sound || previous.follows_a_hole()).then_some((previous, sound)))
-    }
-
-    /// Takes the batch before `position` back: its place in the log is not to be believed.
-    fn give_up_on(&mut self, number: usize, (previous, sound): (Previous, bool), position: u64) {
-        let Previous { position: begin, frame, reached } = previous;
-        if let Some(run) = &mut self.run {
-            (run.end_position, run.to) = (begin, reached);
-        }
-        self.close_run();
-        let found = &mut self.found;
-        found.index.forget_from(number, begin);
-        while found.epochs.pop_if(|epoch| epoch.start_offset >= reached).is_some() {}
-        found.transactions.distrust_marker(reached, UnreadReason::DamageBeforeEnd);
-        found.reached = reached;
-        let header = &frame.header;
-        let damage = Damage {
-            segment: number,
-            position: begin,
-            end_position: position,
-            kind: DamageKind::Corrupt,
-            from: reached,
-            to: None,
-            detail: format!(
-                "the batch at byte {begin} says offsets [{}, {}), and a sound batch behind it begins below that",
-                header.base_offset,
-                header.next_offset()
-            ),
-        };
-        let never_end = sound.then(|| "a record batch with a sound CRC lies in it".to_owned());
-        self.add(Spot { damage, never_end });
-    }
 }
 
 /// Whether the item ends so near before `offset` that what is seen there says something about it.
@@ -402,30 +307,4 @@ fn markers(decoder: &mut BatchDecoder, bytes: &[u8], position: u64) -> Option<Ve
         })
         .ok()?;
     kinds
-}
-
-fn kind_of(seen: &Seen) -> DamageKind {
-    match seen {
-        Seen::Torn(_) => DamageKind::Torn,
-        Seen::End | Seen::Batch(_) | Seen::Bad(_) => DamageKind::Corrupt,
-    }
-}
-
-fn clause(seen: &Seen, kind: DamageKind, position: u64, size: u64, plausible: Plausible) -> String {
-    let left = size - position;
-    match seen {
-        _ if kind == DamageKind::Zeros => format!("only zeros follow byte {position}"),
-        Seen::Torn(Some(frame)) => {
-            format!("the batch at byte {position} says that it has {} bytes, and {left} are left", frame.size)
-        }
-        Seen::Batch(frame) => format!(
-            "the batch at byte {position} says offsets [{}, {}), which cannot be within [{}, {})",
-            frame.header.base_offset,
-            frame.header.next_offset(),
-            plausible.from,
-            plausible.limit
-        ),
-        Seen::Bad(error) => format!("no batch begins at byte {position}: {}", error.kind),
-        Seen::Torn(None) | Seen::End => format!("{left} bytes at byte {position} are too few for a batch"),
-    }
 }

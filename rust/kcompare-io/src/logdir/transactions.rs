@@ -85,12 +85,20 @@ impl Transactions {
         }
     }
 
-    /// A batch turned out not to be where it said: what its marker ended at `offset` is doubtful.
-    pub(super) fn distrust_marker(&mut self, offset: i64, reason: UnreadReason) {
+    /// What was said of offsets from `offset` on is not to be believed: what a marker there ended is doubtful, what began
+    /// there did not.
+    pub(super) fn rewind(&mut self, offset: i64, reason: UnreadReason) {
         while let Some(last) = self.aborted.pop_if(|last| last.marker >= offset) {
             let Aborted { producer_id, first_offset, .. } = last;
             self.doubts.push(Doubt { producer_id, first_offset, until: offset, reason });
         }
+        self.open.retain(|_, first_offset| *first_offset < offset);
+        self.doubts.retain_mut(|doubt| {
+            if doubt.until >= offset {
+                (doubt.until, doubt.reason) = (offset, reason);
+            }
+            doubt.first_offset < offset
+        });
     }
 
     fn overflow_at(&mut self, offset: i64) {
@@ -220,7 +228,7 @@ mod tests {
         let mut all = Transactions::default();
         all.data(7, 10);
         all.marker(7, 900, ABORT);
-        all.distrust_marker(20, UnreadReason::DamageBeforeEnd);
+        all.rewind(20, UnreadReason::DamageBeforeEnd);
         all.settle(50);
         assert_eq!(all.aborted_in(0, 50), []);
         assert!(all.doubt_about(7, 12).is_some() && all.doubt_about(7, 20).is_none());

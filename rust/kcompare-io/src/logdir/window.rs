@@ -1,6 +1,6 @@
 //! A look at batch headers: over large batches by one small read each, over small ones block by block.
 
-use kcompare_core::records::{BatchChecksum, Frame, RecordError, peek};
+use kcompare_core::records::{BatchChecksum, Frame, RecordError, RecordErrorKind, peek};
 
 use super::error::LogDirError;
 use super::file::SegmentFile;
@@ -56,7 +56,7 @@ impl<'a> Window<'a> {
             return Ok(Seen::End);
         }
         let bytes = self.bytes(position, HEADER.min(usize::try_from(left).unwrap_or(HEADER)))?;
-        Ok(match peek(bytes, position) {
+        Ok(match peek_anywhere(bytes, position) {
             Ok(Some(frame)) if frame.size as u64 <= left => {
                 self.average = (self.average * 7 + frame.size) / 8;
                 Seen::Batch(frame)
@@ -98,6 +98,25 @@ impl<'a> Window<'a> {
         let sound = is_sound_at(&self.file, position, frame, &mut piece);
         self.piece = piece;
         sound
+    }
+}
+
+/// The frame of a batch, also of one whose base offset no log can have: nothing else of it needs to be wrong, because the
+/// CRC does not cover that field.
+fn peek_anywhere(bytes: &[u8], position: u64) -> Result<Option<Frame>, RecordError> {
+    let refused = match peek(bytes, position) {
+        Err(error) if matches!(error.kind, RecordErrorKind::InvalidOffset { .. }) => error,
+        seen => return seen,
+    };
+    let mut moved = [0; HEADER];
+    let length = bytes.len().min(HEADER);
+    moved[8..length].copy_from_slice(&bytes[8..length]);
+    match peek(&moved[..length], position) {
+        Ok(Some(mut frame)) => {
+            frame.header.base_offset = refused.base_offset;
+            Ok(Some(frame))
+        }
+        _ => Err(refused),
     }
 }
 

@@ -1,4 +1,7 @@
 //! Log directories, written by the tests and read through the public interface.
 
 mod bounds;
+mod damage;
+mod layout;
 mod support;
+mod transactions;
