@@ -52,7 +52,7 @@ def _validator(name: str) -> Draft202012Validator:
     return Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
 
 
-VALIDATORS = {name: _validator(name) for name in ("check", "report", "tail")}
+VALIDATORS = {name: _validator(name) for name in ("report", "tail", "check")}
 
 
 class Ended(NamedTuple):
