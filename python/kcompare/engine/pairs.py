@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain, islice
 from typing import TYPE_CHECKING
 
@@ -151,9 +151,7 @@ def choose_pairs(
     pairing = pair_names(selection, names[Side.LEFT], names[Side.RIGHT])
     for pair in pairing.names:
         chosen = dict(zip(SIDES, pair, strict=True))
-        views = {
-            side: replace(places[side], text=places[side].text + name, topic=name) for side, name in chosen.items()
-        }
+        views = {side: places[side].of(name) for side, name in chosen.items()}
         listed = tuple(side for side, name in chosen.items() if name in known[side])
         pairs.append(TopicPair(views[Side.LEFT], views[Side.RIGHT], listed))
     return pairs, [] if pairing.searched else [RIGHT_ONLY_UNKNOWN]

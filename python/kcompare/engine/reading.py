@@ -45,6 +45,11 @@ class RowReader:
         self._budget = budget
         self._cancel = cancel
 
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether the run was interrupted: nothing more is read then."""
+        return self._cancel.is_cancelled()
+
     def rows(
         self, log: PartitionLog, start: int, stop: int, limit: int, isolation: IsolationLevel | None = None
     ) -> bytes:

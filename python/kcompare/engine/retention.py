@@ -103,7 +103,7 @@ def allowed(
     Where it is not, the side keeps its uncovered range; either way what lies behind is compared from there on.
     """
     logs = {Side.LEFT: left, Side.RIGHT: right}
-    starts = {side: _lost_up_to(logs[side]) for side in SIDES}
+    starts = {side: lost_up_to(logs[side]) for side in SIDES}
     bounded = head is None or _is_within(head, logs, starts)
     findings = []
     for side in SIDES:
@@ -114,7 +114,7 @@ def allowed(
         if head is None or not head.covers(side.other) or not bounded:
             continue
         log = logs[side]
-        logs[side] = _from(log, start)
+        logs[side] = beginning_at(log, start)
         gone = OffsetRange(log.planned.start, start)
         findings.append(
             Finding(
@@ -150,7 +150,7 @@ def front_that_is_left(log: PartitionLog) -> int | None:
     return max((unread.range.stop for unread in log.unread), default=log.planned.start)
 
 
-def _lost_up_to(log: PartitionLog) -> int | None:
+def lost_up_to(log: PartitionLog) -> int | None:
     """Where a log begins behind all that retention took while it was read; None where that is nothing or not sure."""
     lost = [unread.range.stop for unread in log.unread if unread.reason == LOST]
     if not lost or log.distrust is not None:
@@ -161,7 +161,7 @@ def _lost_up_to(log: PartitionLog) -> int | None:
     return start if start <= confirmed and start in borders else None
 
 
-def _from(log: PartitionLog, start: int) -> PartitionLog:
+def beginning_at(log: PartitionLog, start: int) -> PartitionLog:
     """The log from a border of its cells on."""
     anchors = tables.anchors(log.anchors)
     holes = tuple(hole for hole in log.unexplained if hole.start >= start)

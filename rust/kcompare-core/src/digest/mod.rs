@@ -6,6 +6,7 @@ mod cell_builder;
 #[cfg(test)]
 mod cell_tests;
 mod cells;
+mod check;
 mod column_reader;
 mod modular;
 mod placing;
@@ -21,6 +22,7 @@ pub use cell_builder::CellBuilder;
 pub use cells::{
     ANCHOR_BYTES, AnchorRow, CELL_BYTES, CELL_OFFSETS, CellRow, Gap, LayoutError, read_anchors, read_cells,
 };
+pub use check::{CheckBuilder, MAX_STEPS_BACK, StepBack, TimeOrder};
 pub use column_reader::ColumnReader;
 pub use modular::{MODULUS, add, mul, reduce, sub};
 pub use profile::{DEFAULT_SEED, DIGEST_VERSION, FieldDigests, Profile};
