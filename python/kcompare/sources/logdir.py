@@ -143,20 +143,15 @@ class LogdirSource:
             key = (self.view.topic, partition.partition)
             if key not in self._looks:
                 self._looks[key] = _look(partition.path)
-        answers = self._native.bounds(topic=self.view.topic)
-        good = tuple(_bounds(found) for found in answers if not found.error)
-        bad = tuple(
-            PartitionProblem(
-                found.partition,
-                Reason.IO_ERROR.name,
-                f"partition {found.partition} of {self.view.text} has no bounds: {found.error}",
-                refused=False,
-                reason=Reason.IO_ERROR,
-            )
-            for found in answers
-            if found.error
-        )
-        return good, bad
+        good, bad = [], []
+        for found in self._native.bounds(topic=self.view.topic):
+            reason, why = _without_bounds(found)
+            if reason is None:
+                good.append(_bounds(found))
+                continue
+            message = f"partition {found.partition} of {self.view.text} has no bounds: {why}"
+            bad.append(PartitionProblem(found.partition, reason.name, message, refused=False, reason=reason))
+        return tuple(good), tuple(bad)
 
     def changes(self, planned: Mapping[int, OffsetRange]) -> dict[int, str]:
         """See :class:`kcompare.sources.base.Source`."""
@@ -299,6 +294,19 @@ def _look(path: str) -> Footprint | str:
         return footprint_of(path)
     except OSError as error:
         return f"{quoted(path)} cannot be listed ({error.strerror or error})"
+
+
+def _without_bounds(found: LogDirBounds) -> tuple[Reason | None, str]:
+    """Why a partition has no bounds to go by."""
+    if found.error:
+        return Reason.IO_ERROR, found.error
+    if found.readable_end_offset < found.log_start_offset and found.log_end_offset <= found.log_start_offset:
+        # It would pass for an empty log, on both sides alike.
+        return Reason.MISSING_SEGMENT, (
+            f"its log begins at offset {found.log_start_offset} and what is there ends at {found.readable_end_offset}, "
+            f"so that its end is missing: {found.end_detail}"
+        )
+    return None, ""
 
 
 def _bounds(found: LogDirBounds) -> PartitionBounds:
