@@ -180,6 +180,11 @@ def compare(left: str, right: str, *options: str) -> Answer:
     return answer(run("compare", left, right, "--output", "json", *options))
 
 
+def check(view: str, *options: str) -> Answer:
+    """Runs ``kcompare check --output json``."""
+    return answer(run("check", view, "--output", "json", *options), schema="check")
+
+
 def tail(*arguments: str) -> Answer:
     """Runs ``kcompare tail --output json``."""
     return answer(run("tail", *arguments, "--output", "json"), schema="tail")
