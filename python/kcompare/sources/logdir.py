@@ -88,6 +88,7 @@ class LogdirSource:
         self.view = view
         self._native = directories.native
         self._cancel = directories.cancel
+        self._found: list[LogDirPartition] = []
         self._looks = directories.looks
 
     def identity(self) -> Identity:
@@ -109,8 +110,9 @@ class LogdirSource:
 
     def _partitions(self) -> list[LogDirPartition]:
         topic = self.view.topic
-        found = self._native.partitions(topic=topic)
-        if found:
+        # What is there was listed once, when the directories were opened.
+        if found := self._found or self._native.partitions(topic=topic):
+            self._found = found
             return found
         there = [name for name in self._native.topics() if name not in INTERNAL_TOPICS]
         part = _PARTITION_DIRECTORY.fullmatch(topic)
@@ -155,7 +157,7 @@ class LogdirSource:
 
     def changes(self, planned: Mapping[int, OffsetRange]) -> dict[int, str]:
         """See :class:`kcompare.sources.base.Source`."""
-        paths = {found.partition: found.path for found in self._native.partitions(topic=self.view.topic)}
+        paths = {found.partition: found.path for found in self._partitions()}
         changed = {}
         for partition, offsets in planned.items():
             before = self._looks.get((self.view.topic, partition), "its files were not looked at before")
@@ -224,7 +226,7 @@ class LogdirSource:
 
     def inspect(self, partition: int) -> tuple[tuple[CheckFinding, ...], StartReport | None]:
         """See :class:`kcompare.sources.base.Source`."""
-        return inspected(self._native, self.view.topic, partition, self._cancel)
+        return inspected(self._native, self._partitions(), self.view.topic, partition, self._cancel)
 
     def rows(
         self,
