@@ -231,6 +231,28 @@ UNCHANGED = {
 """Cases in which a start takes nothing out of the log; some of them had lost something before."""
 
 
+FIGURES = {
+    "torn tail past the recovery point": ((0, 3580), 0, 0),
+    "clean-shutdown marker beside a torn tail": ((0, 3060), 0, 520),
+    "byte flipped past the recovery point": ((0, 1520), 2060, 0),
+    "byte flipped before the recovery point": ((0, 3600), 0, 0),
+    "index missing beside a flipped byte, clean": ((0, 3600), 500, 0),
+    "middle segment cut to a half past the recovery point": ((0, 1520), 1560, 0),
+    "first segment deleted before the recovery point": ((1020, 3600), 0, 0),
+    "first segment deleted past the recovery point": ((1020, 3600), 0, 0),
+    "middle segment deleted before the recovery point": ((0, 3600), 0, 0),
+    "middle segment deleted past the recovery point": ((0, 3600), 0, 0),
+    "last segment deleted before the recovery point": ((0, 3060), 0, 0),
+    "last segment deleted past the recovery point": ((0, 3060), 0, 0),
+    "last segment deleted, clean": ((0, 3060), 0, 0),
+    "two segments swapped before the recovery point": ((0, 3600), 0, 2040),
+    "zero tail past the recovery point": ((0, 3600), 0, 0),
+    "log-start checkpoint above the end": ((3605, 3605), 3600, 0),
+    "topic id missing": ((0, 0), 0, 3600),
+}
+"""The table of docs/logdir.md: the log afterwards, and sound records that are deleted and hidden."""
+
+
 def losses_of(batches_lost: Iterable[Stored]) -> tuple[set[int], int]:
     """The offsets of batches, and their records."""
     found = list(batches_lost)
@@ -297,6 +319,24 @@ def test_our_end_is_the_broker_s_unless_something_sound_follows(experiment: Expe
     assert outcome.bounds.log_end_offset >= max(
         (batch.next_offset for batch in outcome.held if not batch.file.endswith(".swap")), default=0
     )
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_the_table_of_the_docs_is_right(experiment: Experiment, name: str) -> None:
+    outcome = experiment.outcomes[name]
+    deleted, hidden = (
+        sum(loss.records for loss in losses) for losses in (outcome.start.discarded, outcome.start.hidden)
+    )
+    assert (outcome.log, deleted, hidden) == FIGURES[name]
+
+
+def test_a_log_that_was_flushed_further_is_planned_to_there(experiment: Experiment) -> None:
+    outcome = experiment.outcomes["last segment deleted before the recovery point"]
+    end = outcome.layout.bases[-1]
+    # For the broker the log ends here, and no client is told of anything.
+    assert outcome.log == (0, end)
+    assert (outcome.bounds.end_reason, outcome.bounds.log_end_offset) == ("recovery_point", outcome.layout.end)
+    assert [lost[:2] for lost in outcome.bounds.lost] == [(end, outcome.layout.end)]
 
 
 def test_damage_before_sound_batches_is_an_end_for_the_broker_and_none_for_us(experiment: Experiment) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,7 +23,9 @@ class Segment(NamedTuple):
     next_base_offset: int | None
 
 
-def hot_copy(source: Path, target: Path, *, before: Callable[[str], None]) -> None:
+def hot_copy(
+    source: Path, target: Path, *, before: Callable[[str], None], key: Callable[[Path], Any] | None = None
+) -> None:
     """Copies a data folder with `cp -r` while its broker runs, one entry of it after the other.
 
     So every partition is captured at a moment of its own, as when each one lies on another volume.
@@ -32,9 +34,10 @@ def hot_copy(source: Path, target: Path, *, before: Callable[[str], None]) -> No
         source: The data folder.
         target: Where the copy goes; must not exist.
         before: Is called with the name of each entry before that is copied.
+        key: What the entries are sorted by, if not by their names.
     """
     target.mkdir()
-    for entry in sorted(source.iterdir()):
+    for entry in sorted(source.iterdir(), key=key):
         before(entry.name)
         _copy(entry, target / entry.name)
 
