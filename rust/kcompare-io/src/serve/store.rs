@@ -4,9 +4,10 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use kcompare_core::records::{AbortedTransaction, RecordError};
 use thiserror::Error;
+
+use super::piece::Piece;
 
 /// The id of one incarnation of a topic (KIP-516): a topic that is deleted and created again gets another one.
 ///
@@ -57,10 +58,10 @@ pub struct TimestampOffset {
 }
 
 /// Batches that a read has found.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub struct StoredBatches {
     /// Whole batches as stored; empty when there are none.
-    pub bytes: Bytes,
+    pub records: Piece,
     /// One past the last offset of the last batch; the offset that was asked for when there are none.
     pub next_offset: i64,
 }
