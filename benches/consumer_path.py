@@ -49,8 +49,8 @@ def source(bootstrap: str, data_path: DataPath) -> Source:
     """Opens the topic by one of the data paths."""
     host, port = bootstrap.rsplit(":", 1)
     place = ((host, int(port)),)
-    cluster = open_cluster(place, ClusterSettings(data_path=data_path), _native.CancelToken())
-    found = cluster.source(View(f"kafka://{bootstrap}/{TOPIC}", "kafka", TOPIC, place))
+    view = View(f"kafka://{bootstrap}/{TOPIC}", "kafka", TOPIC, place)
+    found = open_cluster(view, ClusterSettings(data_path=data_path), _native.CancelToken()).source(view)
     found.identity()
     return found
 

@@ -157,6 +157,25 @@ class SliceRead:
     leader_epochs: list[tuple[int, int]]
     throttle_ms: int
 
+class TimeOrder:
+    """Whether the timestamps of a slice ascend; records without one (-1) are passed over.
+
+    Attributes:
+        first: ``(offset, timestamp, whether it is the broker's)`` of the first record, None without any.
+        last: ``(timestamp, whether it is the broker's)`` of the last one.
+        steps: the first records with an earlier timestamp than the one before, as ``(offset, the earlier record's
+            timestamp, its own, whether both are a broker's)``; ``total`` counts all of them.
+        broker_total: those between two timestamps of a broker.
+        largest_ms: by how much at most.
+    """
+
+    first: tuple[int, int, bool] | None
+    last: tuple[int, bool] | None
+    steps: list[tuple[int, int, int, bool]]
+    total: int
+    broker_total: int
+    largest_ms: int
+
 class Cluster:
     """A Kafka cluster to read from, safe to use from many threads.
 
@@ -218,6 +237,20 @@ class Cluster:
         Rows end at every cell border and at each of ``checkpoints``. Never raises for what the cluster does: the rest
         of the slice is then uncovered and ``end`` says why.
         """
+    def read_check(
+        self,
+        *,
+        topic: str,
+        topic_id: bytes,
+        partition: int,
+        start: int,
+        stop: int,
+        bytes_per_offset: int,
+        budget: MemoryBudget,
+        cancel: CancelToken,
+        progress: Progress,
+    ) -> tuple[SliceRead, TimeOrder]:
+        """As :meth:`read_cells` under ``read_uncommitted``, without anchors; looks at the timestamps, too."""
     def read_rows(
         self,
         *,
@@ -252,16 +285,277 @@ class Cluster:
         them with 0). The ``SliceRead`` has no rows.
         """
 
+class LogDirRoot:
+    """One log directory of a broker. ``problems`` are sentences about checkpoint files that could not be read.
+
+    Attributes:
+        clean_shutdown: it carries the mark of a clean shutdown.
+        tiered: something shows that the broker keeps segments in remote storage.
+        device: together with ``inode`` it tells whether two paths are the same directory.
+    """
+
+    path: str
+    cluster_id: str | None
+    node_id: int | None
+    directory_id: str | None
+    clean_shutdown: bool
+    tiered: bool
+    device: int
+    inode: int
+    problems: list[str]
+
+class LogDirPartition:
+    """The directory of one partition, with what the checkpoint files say of it (None: nothing).
+
+    Attributes:
+        root: index into :meth:`LogDirs.roots`.
+        topic_id: 16 bytes, zero where there is no ``partition.metadata``.
+        compacted: the log cleaner has a checkpoint for it.
+        problems: sentences about its own files that could not be read.
+    """
+
+    partition: int
+    path: str
+    root: int
+    topic_id: bytes
+    recovery_point: int | None
+    log_start_checkpoint: int | None
+    high_watermark_checkpoint: int | None
+    compacted: bool
+    device: int
+    inode: int
+    problems: list[str]
+
+class LogDirBounds:
+    """Where the log of a partition starts and ends, and why. ``error`` is empty where that could be found out.
+
+    Attributes:
+        log_start_offset: of the log-start checkpoint, or of the first segment.
+        log_end_offset: one past the last planned offset.
+        last_stable_offset: the first offset of the earliest open transaction, or the end of the log.
+        readable_end_offset: one past the last sound batch; below the end of the log where flushed data is gone.
+        end_reason: ``clean_shutdown``, ``end_of_segment``, ``torn_tail``, ``zero_tail`` and ``corrupt_tail`` are ends
+            of a log; with ``recovery_point`` and ``damage_before_end`` something is missing there.
+        end_detail: the same as a sentence, with file and position.
+        high_watermark_checkpoint: seconds old and never a bound.
+        first_segment: base offset of the first segment, -1 without one.
+        segments: how many there are; ``bytes`` is their size.
+        leader_epoch: of the last batch, or the last of ``leader-epoch-checkpoint``; -1 unknown.
+        leader_epochs: ``(leader epoch, first offset)`` as the batches have them.
+        checkpoint_epochs: the same as ``leader-epoch-checkpoint`` has them; earlier restores show here.
+        lost: ``(start, stop, reason, sentence)`` of planned offsets that are known to be lost.
+        segment_holes: ``(start, stop)`` between the last batch of a segment and the name of the next one.
+        compacted: the log cleaner has a checkpoint for the partition.
+        ignored: ``(path, base offset, bytes, why)`` of segment files that a broker would delete when it starts; why is
+            ``deleted``, ``cleaned``, ``unfinished_swap`` or ``replaced``.
+    """
+
+    topic_id: bytes
+    partition: int
+    log_start_offset: int
+    log_end_offset: int
+    last_stable_offset: int
+    readable_end_offset: int
+    end_reason: str
+    end_detail: str
+    high_watermark_checkpoint: int | None
+    log_start_checkpoint: int | None
+    recovery_point: int | None
+    first_segment: int
+    segments: int
+    bytes: int
+    leader_epoch: int
+    leader_epochs: list[tuple[int, int]]
+    checkpoint_epochs: list[tuple[int, int]]
+    lost: list[tuple[int, int, str, str]]
+    segment_holes: list[tuple[int, int]]
+    ignored: list[tuple[str, int, int, str]]
+    compacted: bool
+    clean_shutdown: bool
+    path: str
+    device: int
+    inode: int
+    error: str
+
+class LogDirs:
+    """The log directories of one broker, opened read-only; safe to use from many threads.
+
+    Raises:
+        kcompare.errors.UsageError: a path is no log directory, or they belong to different brokers, or hold the same
+            partition twice.
+        kcompare.errors.SourceError: the operating system refuses.
+    """
+
+    def __init__(self, *, paths: Sequence[str], cancel: CancelToken, rate_limit: RateLimit | None = None) -> None: ...
+    def roots(self) -> list[LogDirRoot]:
+        """The log directories, in the order given."""
+    def topics(self) -> list[str]:
+        """The names of all topics, ascending."""
+    def set_aside(self) -> list[tuple[str, str, int, str]]:
+        """``(path, topic, partition, kind)`` of directories that a broker would not serve.
+
+        The kind is ``delete``, ``future`` or ``stray``; brokers cut long topic names off.
+        """
+    def partitions(self, *, topic: str) -> list[LogDirPartition]:
+        """The partitions of a topic, ascending, without a look at their segments; empty without such a topic."""
+    def bounds(self, *, topic: str) -> list[LogDirBounds]:
+        """Bounds of every partition, one entry each, by a pass over the batch headers that is made once.
+
+        Raises:
+            kcompare.errors.InterruptedRunError: the cancel token was set.
+        """
+    def offsets_at(self, *, topic: str, timestamp_ms: int) -> list[tuple[int, int, str]]:
+        """For every partition ``(partition, offset, sentence)``; the sentence is empty where there is no error.
+
+        The offset is the first one whose timestamp is at least ``timestamp_ms``, milliseconds since 1970, and -1 where
+        no record is that young.
+        """
+    def epoch_ends(self, *, topic: str, epochs: Sequence[tuple[int, int]]) -> list[tuple[int, int, int]]:
+        """As ``Cluster.epoch_ends``, by the epochs of the batches."""
+    def read_cells(
+        self,
+        *,
+        topic: str,
+        partition: int,
+        start: int,
+        stop: int,
+        isolation_level: str,
+        checkpoints: Sequence[int],
+        budget: MemoryBudget,
+        cancel: CancelToken,
+        progress: Progress,
+    ) -> SliceRead:
+        """As ``Cluster.read_cells``. A file that cannot be read is unread with ``io_error``.
+
+        ``end`` is ``reached``, ``open_transaction``, ``truncated``, ``partition_unavailable`` or ``interrupted``.
+        """
+    def read_check(
+        self,
+        *,
+        topic: str,
+        partition: int,
+        start: int,
+        stop: int,
+        budget: MemoryBudget,
+        cancel: CancelToken,
+        progress: Progress,
+    ) -> tuple[SliceRead, TimeOrder]:
+        """As ``Cluster.read_check``."""
+    def read_rows(
+        self,
+        *,
+        topic: str,
+        partition: int,
+        start: int,
+        stop: int,
+        isolation_level: str,
+        limit: int,
+        budget: MemoryBudget,
+        cancel: CancelToken,
+    ) -> SliceRead:
+        """As ``Cluster.read_rows``."""
+    def read_records(
+        self,
+        *,
+        topic: str,
+        partition: int,
+        start: int,
+        stop: int,
+        isolation_level: str,
+        limit: int,
+        value_limit_bytes: int,
+        budget: MemoryBudget,
+        cancel: CancelToken,
+    ) -> tuple[list[tuple[int, int, int, int, bytes | None, bytes | None]], SliceRead]:
+        """As ``Cluster.read_records``."""
+
+class StartLoss:
+    """A run of sound batches that a broker's start takes out of the log, or bytes that are no batch.
+
+    Attributes:
+        cause: in ``discarded``: ``behind_damage`` (it lies in a segment behind a batch that is not valid),
+            ``later_segment`` (in a segment after that one), ``offsets_out_of_order`` (its segment is emptied),
+            ``below_log_start`` (the whole log ends below the log-start checkpoint), ``overwritten`` (a split writes over
+            it). In ``hidden``: ``above_log_end`` (kept, but new records get its offsets again), ``misplaced`` (in a file
+            whose name does not cover its offsets), ``stray`` (the directory is renamed).
+        file: the name of the segment file; ``position`` and ``end_position`` are bytes of it.
+        start: the first offset; ``stop`` is one past the last one. Equal where there is no sound batch.
+        batches: sound batches.
+        records: records in them without control records, as the headers of the batches count them; compressed message
+            sets of magic 0 and 1 are decoded.
+        damaged_bytes: bytes at the front of the run that belong to no sound batch.
+    """
+
+    cause: str
+    file: str
+    position: int
+    end_position: int
+    start: int
+    stop: int
+    batches: int
+    records: int
+    damaged_bytes: int
+
+class BrokerStart:
+    """What a broker would do to a partition directory if it were started on it.
+
+    Attributes:
+        refused: why the broker would not come up at all, or its log directory go offline; then the offsets are 0.
+        stray: without a topic id the directory is renamed and an empty log made in its place.
+        log_start_offset: afterwards, before retention has its turn.
+        log_end_offset: afterwards: where the next record is appended.
+        deleted_files: ``(name, bytes, why)`` of files that go without any part of the log: ``deleted``, ``cleaned``,
+            ``unfinished_swap``, ``replaced``, ``orphaned_index``.
+        recovered: ``(file, base offset, why, truncated at byte, bytes cut off)`` in the order in which it happens; why is
+            ``past_recovery_point``, ``no_offset_index``, ``bad_transaction_index`` or ``offsets_out_of_order``.
+        discarded: what is cut off or deleted.
+        hidden: what stays on disk and is not part of the log any more.
+        reused: offsets that new records would be given although the directory holds, or held, others there.
+        evidence: ``(kind, start, stop, sentence)`` of what the small files know that the segments do not show:
+            ``epoch_start``, ``first_segment_missing``, ``last_segment_missing``, ``segment_hole``,
+            ``first_batch_elsewhere``, ``index_missing``, ``index_unreliable``, ``deleted_above_end``.
+    """
+
+    refused: str | None
+    stray: bool
+    log_start_offset: int
+    log_end_offset: int
+    deleted_files: list[tuple[str, int, str]]
+    recovered: list[tuple[str, int, str, int | None, int]]
+    discarded: list[StartLoss]
+    hidden: list[StartLoss]
+    reused: tuple[int, int] | None
+    evidence: list[tuple[str, int, int, str]]
+
+def start_of_directory(
+    *,
+    path: str,
+    clean_shutdown: bool,
+    recovery_point: int | None,
+    log_start_checkpoint: int | None,
+    cancel: CancelToken,
+) -> BrokerStart:
+    """What a start would do to one partition directory, given what the log directory around it says.
+
+    ``LogDirs.start_of`` reads that itself, and adds the evidence.
+
+    Raises:
+        kcompare.errors.SourceError: a file cannot be read.
+        kcompare.errors.InterruptedRunError: the cancel token was set.
+    """
+
 class ColumnRead:
     """What came of a :class:`ColumnSlice`; the fields are those of :class:`SliceRead`.
 
     Attributes:
         last: records of ``last_records``, as ``Cluster.read_records`` gives them.
+        order: of ``check``, whether timestamps ascend; else None.
     """
 
     rows: bytes
     anchors: bytes
     last: list[tuple[int, int, int, int, bytes | None, bytes | None]]
+    order: TimeOrder | None
     records: int
     bytes: int
     position: int
@@ -274,6 +568,9 @@ class ColumnSlice:
     @staticmethod
     def cells(*, start: int, stop: int, checkpoints: Sequence[int], progress: Progress) -> ColumnSlice:
         """Digest the records into cell and anchor rows, as ``Cluster.read_cells`` does."""
+    @staticmethod
+    def check(*, start: int, stop: int, progress: Progress) -> ColumnSlice:
+        """Digest the records without anchors and look at their timestamps, as ``Cluster.read_check`` does."""
     @staticmethod
     def row_table(*, start: int, stop: int, limit: int) -> ColumnSlice:
         """Make record rows of the first ``limit`` records, as ``Cluster.read_rows`` does."""
@@ -475,6 +772,32 @@ class Broker:
         """Behave again."""
     def stop(self) -> None:
         """Close every connection and stop."""
+
+class DirectoryBroker:
+    """A read-only Kafka broker over log directories. It takes no writes, and nothing of it can be made to misbehave.
+
+    It has the cluster id and node id of the directories. A partition that cannot be scanned is an error, since a topic
+    without it would look complete; offsets that are lost answer CORRUPT_MESSAGE.
+
+    Args:
+        topics: the names of those to serve.
+        host: the address to listen on; ``port`` 0 is any that is free.
+
+    Raises:
+        kcompare.errors.SourceError: a partition cannot be read.
+        kcompare.errors.InterruptedRunError: the cancel token was set.
+        ValueError: ``host`` is no address.
+        OSError: the address cannot be listened on.
+    """
+
+    def __init__(
+        self, *, directories: LogDirs, topics: Sequence[str], host: str, port: int, cancel: CancelToken
+    ) -> None: ...
+    @property
+    def port(self) -> int:
+        """The port it listens on."""
+    def stop(self) -> None:
+        """Close every connection and stop; takes at most a few tenths of a second."""
 
 def encode_batch(
     *,

@@ -75,6 +75,9 @@ def coverage(
         gap_offsets=gaps,
         allowed_offsets=allowed_records,
         uncovered_offsets=uncovered,
+        end_reason=bounds.end_reason,
+        recovery_point=bounds.recovery_point,
+        high_watermark_checkpoint=bounds.high_watermark_checkpoint,
     )
 
 
@@ -90,4 +93,7 @@ def nothing_read(bounds: PartitionBounds, planned: OffsetRange) -> SideCoverage:
         gap_offsets=GapOffsets(),
         allowed_offsets=0,
         uncovered_offsets=len(planned),
+        end_reason=bounds.end_reason,
+        recovery_point=bounds.recovery_point,
+        high_watermark_checkpoint=bounds.high_watermark_checkpoint,
     )

@@ -6,7 +6,7 @@ field names are those of the JSON report, so that a report can be rendered again
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Self
 
@@ -108,16 +108,21 @@ class Reason(StrEnum):
     BATCH_TOO_LARGE = "batch_too_large"
     CHANGED_WHILE_READING = "changed_while_reading"
     CORRUPT_BATCH = "corrupt_batch"
+    DAMAGE_BEFORE_END = "damage_before_end"
     INTERRUPTED = "interrupted"
+    IO_ERROR = "io_error"
     LEADER_EPOCH_WENT_BACK = "leader_epoch_went_back"
     LOST_TO_RETENTION = "lost_to_retention"
+    MISSING_SEGMENT = "missing_segment"
     MODE_NOT_AVAILABLE = "mode_not_available"
     NOT_ALIGNED = "not_aligned"
     NOT_DELIVERED = "not_delivered"
     NOTHING_COMPARED = "nothing_compared"
+    NOT_IN_LOGDIR = "not_in_logdir"
     OPEN_TRANSACTION = "open_transaction"
     PARTITION_UNAVAILABLE = "partition_unavailable"
     REFUSED = "refused"
+    REMOTE_ONLY = "remote_only"
     RETENTION_DURING_RUN = "retention_during_run"
     STALLED = "stalled"
     TOPIC_RECREATED = "topic_recreated"
@@ -168,15 +173,30 @@ class View:
 
     Attributes:
         text: what the user wrote, never with a secret in it.
-        kind: ``kafka`` (later ``logdir`` and ``fingerprint``).
-        topic: topic name.
+        kind: ``kafka`` or ``logdir`` (later ``fingerprint``).
+        topic: topic name; empty where the view is a whole cluster.
         bootstrap: host and port pairs of a running cluster.
+        paths: log directories.
     """
 
     text: str
     kind: str
     topic: str
     bootstrap: tuple[tuple[str, int], ...] = ()
+    paths: tuple[str, ...] = ()
+
+    @property
+    def is_directory(self) -> bool:
+        """Whether it is read from log directories, without a broker."""
+        return self.kind == "logdir"
+
+    def of(self, topic: str) -> Self:
+        """A topic of the cluster that this view is."""
+        text = self.text + topic
+        if self.is_directory:
+            items = (f"{path.removesuffix('/')}/{topic}" for path in self.paths)
+            text = "logdir:" + ",".join(item.replace(",", ",,") for item in items)
+        return replace(self, text=text, topic=topic)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +204,14 @@ class PartitionBounds:
     """Where a partition began and ended when the run pinned it. Offsets; -1 is unknown.
 
     Attributes:
+        high_watermark: in a log directory, where the log ends: what a broker started on it would make of it.
         listed_end: the end by ListOffsets, when it differs from the high watermark of a Fetch.
+        end_reason: what makes the high watermark the end, as a word.
+        end_detail: the same as a sentence, or empty.
+        recovery_point: up to where the broker of a log directory had flushed; likewise the next one.
+        high_watermark_checkpoint: the high watermark that it last wrote down, which is no bound.
+        segment_holes: offsets between the last batch of a segment file and the next file's first offset.
+        segments: how many segment files there are; None in a cluster.
     """
 
     partition: int
@@ -194,6 +221,12 @@ class PartitionBounds:
     leader: int = -1
     leader_epoch: int = -1
     listed_end: int = -1
+    end_reason: str = "high_watermark"
+    end_detail: str = ""
+    recovery_point: int | None = None
+    high_watermark_checkpoint: int | None = None
+    segment_holes: tuple[OffsetRange, ...] = ()
+    segments: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +277,9 @@ class SideCoverage:
     gap_offsets: GapOffsets
     allowed_offsets: int
     uncovered_offsets: int
+    end_reason: str = "high_watermark"
+    recovery_point: int | None = None
+    high_watermark_checkpoint: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -336,7 +372,12 @@ class TopicReport:
 
 @dataclass(frozen=True, slots=True)
 class ViewReport:
-    """One side, as the report names it. ``data_path`` is None where the run failed before it was chosen."""
+    """One side, as the report names it.
+
+    Attributes:
+        data_path: None where the run failed before it was chosen.
+        node_id: the broker that a log directory belongs to.
+    """
 
     view: str
     kind: str
@@ -344,6 +385,7 @@ class ViewReport:
     topic_id: str | None = None
     data_path: DataPath | None = None
     data_path_reason: str = ""
+    node_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -176,6 +176,15 @@ def slices_of(planned: Iterable[PartitionPlan]) -> tuple[Slice, ...]:
     return tuple(_in_turn(queues))
 
 
+def slices_of_one(side: Side, planned: Mapping[int, OffsetRange]) -> tuple[Slice, ...]:
+    """The same for one side alone: slices of whole cells, partitions taking turns."""
+    total = sum(map(len, planned.values()))
+    cells = max(1, min(SLICE_CELLS, total // CELL_OFFSETS // MIN_SLICES))
+    return tuple(
+        _in_turn([_slices(side, partition, planned[partition], set(), cells * CELL_OFFSETS) for partition in planned])
+    )
+
+
 def _slices(side: Side, partition: int, planned: OffsetRange, pins: set[int], size: int) -> list[Slice]:
     slices = []
     least = -(-len(planned) // MAX_SLICES)

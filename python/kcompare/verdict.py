@@ -5,11 +5,13 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
+from kcompare.check_model import CheckEffect, Soundness
 from kcompare.model import Effect, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from kcompare.check_model import CheckFinding
     from kcompare.model import Finding, SideCoverage
 
 
@@ -70,6 +72,40 @@ def combined_verdict(
     if not all_verdicts or (compared_records == 0 and not allow_empty):
         return Verdict.INCONCLUSIVE
     return Verdict.EQUAL
+
+
+def partition_soundness(findings: Iterable[CheckFinding], coverage: SideCoverage | None) -> Soundness:
+    """The verdict of one partition that was checked alone.
+
+    SOUND is a claim about every planned offset: a record that was read, or a gap with a cause, and no defect.
+    """
+    effects = {finding.effect for finding in findings}
+    if CheckEffect.DEFECT in effects:
+        return Soundness.DAMAGED
+    if CheckEffect.UNVERIFIED in effects or coverage is None or coverage.uncovered_offsets:
+        return Soundness.INCONCLUSIVE
+    accounted = coverage.covered_offsets + coverage.gap_offsets.total
+    if accounted != len(coverage.planned) or coverage.covered_offsets != coverage.records or coverage.allowed_offsets:
+        return Soundness.INCONCLUSIVE
+    return Soundness.SOUND
+
+
+def combined_soundness(verdicts: Iterable[Soundness]) -> Soundness:
+    """The verdict of a topic over its partitions, or of a run over its topics; of none at all nothing is known."""
+    all_verdicts = set(verdicts)
+    if Soundness.DAMAGED in all_verdicts:
+        return Soundness.DAMAGED
+    return Soundness.SOUND if all_verdicts == {Soundness.SOUND} else Soundness.INCONCLUSIVE
+
+
+def check_exit_code(verdict: Soundness, *, interrupted: bool, refused: bool, unreachable: bool) -> ExitCode:
+    """The exit code of a check, by the same table."""
+    words = {
+        Soundness.SOUND: Verdict.EQUAL,
+        Soundness.DAMAGED: Verdict.DIFFERENT,
+        Soundness.INCONCLUSIVE: Verdict.INCONCLUSIVE,
+    }
+    return exit_code(words[verdict], interrupted=interrupted, refused=refused, unreachable=unreachable)
 
 
 def exit_code(verdict: Verdict, *, interrupted: bool, refused: bool, unreachable: bool) -> ExitCode:

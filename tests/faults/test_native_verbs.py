@@ -68,7 +68,7 @@ def test_a_source_keeps_to_the_rate_that_its_cluster_was_opened_with(clusters: C
     records = [Record(offset, 1000, b"k", bytes([offset % 251]) * 1000) for offset in range(200)]
     view = clusters.left.create([log_of(records)])
     limit = _native.RateLimit(bytes_per_second=250_000)
-    cluster = open_cluster(view.bootstrap, SETTINGS, _native.CancelToken(), limit)
+    cluster = open_cluster(view, SETTINGS, _native.CancelToken(), limit)
     source = cluster.source(view)
     source.identity()
     budget = _native.MemoryBudget(total_bytes=1 << 24, workers=1)

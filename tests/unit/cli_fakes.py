@@ -13,9 +13,11 @@ from typing import Any
 
 import pytest
 
+from kcompare.check_model import CheckReport
 from kcompare.cli.main import run
 from kcompare.model import IsolationLevel, Mode, Report, TailReport
 from kcompare.settings.cluster import ClusterSettings
+from tests.unit.check_samples import CHECKS
 from tests.unit.report_samples import REPORTS, TAILS
 
 DEFAULTS = ClusterSettings()
@@ -57,6 +59,20 @@ class TailRequest:
 
 
 @dataclass(frozen=True)
+class CheckRequest:
+    view: Any
+    topics: Any = None
+    partitions: Any = None
+    allow_gaps: bool = False
+    allow_empty: bool = False
+    workers: Any = None
+    budget_bytes: int = 64 << 20
+    rate_limit_bytes: Any = None
+    max_findings: int = 100
+    settings: Any = DEFAULTS
+
+
+@dataclass(frozen=True)
 class PartitionProgress:
     topic: str
     side: str
@@ -94,6 +110,7 @@ class FakeEngine:
 
     answer: Callable[[], Report] = REPORTS["equal_with_tail"]
     tail_answer: Callable[[], TailReport] = TAILS["tail"]
+    check_answer: Callable[[], CheckReport] = CHECKS["check_sound"]
     requests: list[Any] = field(default_factory=list)
 
     def compare(self, request: CompareRequest, *, board: ProgressBoard) -> Report:
@@ -105,10 +122,16 @@ class FakeEngine:
         self.requests.append(request)
         return self.tail_answer()
 
+    def check(self, request: CheckRequest, *, board: ProgressBoard) -> CheckReport:
+        assert isinstance(board, ProgressBoard)
+        self.requests.append(request)
+        return self.check_answer()
+
     def install(self, modules: MutableMapping[str, ModuleType]) -> None:
         """Puts the engine's modules into ``sys.modules`` or a stand-in for it."""
         contents: dict[str, dict[str, Any]] = {
             "kcompare.engine.compare": {"CompareRequest": CompareRequest, "compare": self.compare},
+            "kcompare.engine.check": {"CheckRequest": CheckRequest, "check": self.check},
             "kcompare.engine.tail": {"TailRequest": TailRequest, "tail": self.tail},
             "kcompare.engine.progress": {"ProgressBoard": ProgressBoard},
         }

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from kcompare.check_model import CheckEffect, CheckKind, Soundness
 from kcompare.cli import failures
 from kcompare.cli.main import run
 from kcompare.model import Effect, FindingKind, RecordField, Where
@@ -17,6 +18,7 @@ from tests.unit.cli_fakes import install
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
 CLI = (DOCS / "cli.md").read_text(encoding="utf-8")
+SEMANTICS = (DOCS / "semantics.md").read_text(encoding="utf-8")
 FORMATS = (DOCS / "formats.md").read_text(encoding="utf-8")
 OPTION = re.compile(r"(?<![\w-])(--?[a-z][a-z-]*|-[LR]\b)")
 
@@ -39,7 +41,7 @@ def options_in_help(command: str, capsys: pytest.CaptureFixture[str]) -> set[str
     return {option for row in rows for option in OPTION.findall(row)} - {"--help"}
 
 
-@pytest.mark.parametrize("command", ["compare", "tail"])
+@pytest.mark.parametrize("command", ["compare", "tail", "check"])
 def test_the_table_has_every_option_and_no_other(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert options_in_table(section(CLI, command)) == options_in_help(command, capsys)
 
@@ -49,7 +51,7 @@ def test_the_programs_own_options_are_named(capsys: pytest.CaptureFixture[str]) 
         assert f"`{option}`" in CLI or f"{option}`" in CLI
 
 
-@pytest.mark.parametrize("command", ["compare", "tail"])
+@pytest.mark.parametrize("command", ["compare", "tail", "check"])
 def test_the_defaults_in_the_table_are_those_of_the_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run([command, "--help"]) == 0
     told = " ".join(capsys.readouterr().out.split())
@@ -115,15 +117,21 @@ def keys_of(schema: Any) -> Iterator[str]:
             yield from keys_of(entry)
 
 
-@pytest.mark.parametrize("name", ["report", "tail"])
+@pytest.mark.parametrize("name", ["report", "tail", "check"])
 def test_every_key_of_the_schemas_is_described(name: Any) -> None:
     named = set(re.findall(r"[`.]([a-z_0-9]+)`", FORMATS))
     assert set(keys_of(load(name))) - named == set()
 
 
-@pytest.mark.parametrize("words", [FindingKind, Effect, Where, RecordField])
-def test_every_word_of_the_model_is_in_the_schema_and_the_docs(words: Any) -> None:
-    schema = json.dumps(load("report"))
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        *(("report", words) for words in (FindingKind, Effect, Where, RecordField)),
+        *(("check", words) for words in (CheckKind, CheckEffect, Soundness)),
+    ],
+)
+def test_every_word_of_the_model_is_in_the_schema_and_the_docs(name: Any, words: Any) -> None:
+    schema = json.dumps(load(name))
     for word in words:
         assert f'"{word.value}"' in schema
-        assert re.search(rf"\b{word.value}\b", FORMATS + CLI)
+        assert re.search(rf"\b{word.value}\b", FORMATS + CLI + SEMANTICS)

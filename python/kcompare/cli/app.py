@@ -6,6 +6,7 @@ import typer
 from typer.core import TyperGroup
 
 import kcompare
+from kcompare.cli.check import check
 from kcompare.cli.compare import compare
 from kcompare.cli.demo import demo
 from kcompare.cli.failures import INTERRUPTED
@@ -48,6 +49,7 @@ _APP = typer.Typer(cls=_Group, rich_markup_mode=None, pretty_exceptions_enable=F
 _APP.callback()(_program)
 _APP.command(short_help="Compare two logs and say where they part.")(compare)
 _APP.command(short_help="Show the last records of every partition.")(tail)
+_APP.command(short_help="Check one log alone, record by record.")(check)
 _APP.command(short_help="See both commands at work on this machine, with nothing installed.")(demo)
 
 

@@ -2,7 +2,6 @@
 
 import sys
 import time
-from functools import partial
 from typing import TYPE_CHECKING
 
 import typer
@@ -10,9 +9,10 @@ import typer
 from kcompare.cli import options
 from kcompare.cli.exports import Format
 from kcompare.cli.failures import checked, failed_report, guarded
-from kcompare.cli.options import bytes_of, optional_value_of, seconds_of, selection_of, settings_of, value_of
+from kcompare.cli.options import bytes_of, optional_value_of, seconds_of, selection_of, value_of
 from kcompare.cli.output import Output
 from kcompare.cli.progress import Progress
+from kcompare.cli.sides import settings_of
 from kcompare.cli.streams import is_terminal
 from kcompare.errors import KcompareError
 from kcompare.model import IsolationLevel, Mode, Report
@@ -83,7 +83,13 @@ def compare(  # noqa: PLR0913  (a parameter is an option of the command)
         # A mistake in a view is told before the engine, which takes a while to import.
         from kcompare.engine.compare import CompareRequest
 
-        side = partial(settings_of, request_timeout=request_timeout, stall_timeout=stall_timeout)
+        left_settings, right_settings = settings_of(
+            (left_view, right_view),
+            (("-L", left_properties, left_config), ("-R", right_properties, right_config)),
+            data_path,
+            request_timeout=request_timeout,
+            stall_timeout=stall_timeout,
+        )
         request = CompareRequest(
             left=left_view,
             right=right_view,
@@ -105,8 +111,8 @@ def compare(  # noqa: PLR0913  (a parameter is an option of the command)
             budget_bytes=bytes_of("--budget", budget),
             rate_limit_bytes=optional_value_of("--rate-limit", rate_limit, parse_rate_bytes),
             max_findings=max_findings,
-            left_settings=side("-L", left_properties, left_config, data_path),
-            right_settings=side("-R", right_properties, right_config, data_path),
+            left_settings=left_settings,
+            right_settings=right_settings,
         )
         return _run(request, drawn=not (quiet or no_progress))
 

@@ -36,6 +36,7 @@ def run(arguments: Sequence[str]) -> int:
 def _run(arguments: Sequence[str]) -> int:
     # Imported here, since typer alone takes longer than everything before it and Ctrl-C may come meanwhile.
     from kcompare.cli.app import invoke
+    from kcompare.cli.check_failures import failed_check
     from kcompare.cli.failures import exit_code, failed_report
     from kcompare.cli.output import Output
     from kcompare.cli.session import Session
@@ -53,6 +54,8 @@ def _run(arguments: Sequence[str]) -> int:
         with Output(session.format) as output:
             if session.command == "tail":
                 return output.failed_tail(error, exit_code(error))
+            if session.command == "check":
+                return output.failed_check(failed_check(error, "", started), error)
             return output.failed(failed_report(error, "", "", started), error)
 
 

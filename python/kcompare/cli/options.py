@@ -8,8 +8,6 @@ import typer
 from kcompare.cli.exports import Format
 from kcompare.errors import UsageError
 from kcompare.model import DataPath, IsolationLevel, Mode
-from kcompare.settings.cluster import ClusterSettings
-from kcompare.settings.properties import cluster_settings
 from kcompare.settings.quantities import parse_duration_ms, parse_size_bytes
 
 if TYPE_CHECKING:
@@ -20,13 +18,26 @@ Value = TypeVar("Value")
 Left = Annotated[
     str,
     typer.Argument(
-        metavar="LEFT", help="The left view: kafka://HOST:PORT[,HOST:PORT...]/TOPIC, or without TOPIC for --topics."
+        metavar="LEFT",
+        help="The left view: kafka://HOST:PORT[,HOST:PORT...]/TOPIC or logdir:PATH/TOPIC[,PATH/TOPIC...], "
+        "or without TOPIC for --topics.",
     ),
 ]
 Right = Annotated[str, typer.Argument(metavar="RIGHT", help="The right view, likewise.")]
 Views = Annotated[
     list[str],
-    typer.Argument(metavar="VIEW [VIEW]", help="One or two views: kafka://HOST:PORT[,HOST:PORT...]/TOPIC."),
+    typer.Argument(
+        metavar="VIEW [VIEW]",
+        help="One or two views: kafka://HOST:PORT[,HOST:PORT...]/TOPIC or logdir:PATH/TOPIC[,PATH/TOPIC...].",
+    ),
+]
+CheckedView = Annotated[
+    str,
+    typer.Argument(
+        metavar="VIEW",
+        help="kafka://HOST:PORT[,HOST:PORT...]/TOPIC or logdir:PATH/TOPIC[,PATH/TOPIC...], "
+        "or without TOPIC for --topics.",
+    ),
 ]
 Fields = Annotated[
     str,
@@ -76,6 +87,14 @@ Topics = Annotated[
         help="Where both views end in '/': compare the left topics whose whole name matches.",
     ),
 ]
+CheckedTopics = Annotated[
+    str | None,
+    typer.Option("--topics", metavar="REGEX", help="Where the view ends in '/': the topics whose whole name matches."),
+]
+ExpectedTopics = Annotated[
+    int | None, typer.Option("--expect-topics", metavar="N", min=1, help="Refuse to begin unless so many are chosen.")
+]
+AllowNothing = Annotated[bool, typer.Option("--allow-empty", help="Let a topic without a record be SOUND.")]
 Map = Annotated[
     list[str] | None,
     typer.Option(
@@ -216,28 +235,4 @@ def selection_of(topics: str | None, maps: list[str] | None, expected: int | Non
         optional_value_of("--topics", topics, TopicPattern),
         tuple(value_of("--map", text, parse_map) for text in maps or ()),
         expected,
-    )
-
-
-def settings_of(
-    flag: str,
-    entries: list[str] | None,
-    config: str | None,
-    data_path: DataPath | None,
-    *,
-    request_timeout: str = "30s",
-    stall_timeout: str = "30s",
-) -> ClusterSettings:
-    """The settings of one side; ``flag`` is ``-L`` or ``-R``.
-
-    Raises:
-        UsageError: a property, a file or a duration that cannot be.
-    """
-    return cluster_settings(
-        flag,
-        entries or (),
-        config,
-        data_path,
-        request_timeout_ms=round(seconds_of("--request-timeout", request_timeout) * 1000),
-        stall_timeout_ms=round(seconds_of("--stall-timeout", stall_timeout) * 1000),
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from kcompare.settings.secrets import hide
 
 if TYPE_CHECKING:
+    from kcompare.check_model import CheckReport
     from kcompare.model import ErrorEntry, Finding, PartitionReport, Report, TailPartition, TailReport, TailView
 
 
@@ -25,6 +26,13 @@ def without_secrets(report: Report) -> Report:
     if options is not None:
         options = replace(options, mode_reason=hide(options.mode_reason), fields_reason=hide(options.fields_reason))
     return replace(report, topics=topics, options=options, errors=_errors(report.errors))
+
+
+def check_without_secrets(report: CheckReport) -> CheckReport:
+    """The same for a check."""
+    findings = tuple(replace(found, detail=hide(found.detail)) for found in report.findings)
+    topics = tuple(replace(topic, compacted_reason=hide(topic.compacted_reason)) for topic in report.topics)
+    return replace(report, topics=topics, findings=findings, errors=_errors(report.errors))
 
 
 def tail_without_secrets(report: TailReport) -> TailReport:

@@ -5,8 +5,9 @@ import typer
 from kcompare.cli import options
 from kcompare.cli.exports import Format
 from kcompare.cli.failures import exit_code, guarded
-from kcompare.cli.options import settings_of, value_of
+from kcompare.cli.options import value_of
 from kcompare.cli.output import Output
+from kcompare.cli.sides import settings_of
 from kcompare.errors import KcompareError, UsageError
 from kcompare.model import IsolationLevel, TailReport
 from kcompare.settings.views import parse_view
@@ -42,7 +43,7 @@ def tail(  # noqa: PLR0913  (a parameter is an option of the command)
         if len(views) < MAX_VIEWS and (right_properties or right_config is not None):
             raise UsageError("-R and --right-config are for a second view and there is none; use -L or --left-config")
         sides = (("-L", left_properties, left_config), ("-R", right_properties, right_config))
-        settings = tuple(settings_of(*side, data_path) for side in sides[: len(views)])
+        settings = settings_of(parsed, sides[: len(views)], data_path)
         # A mistake in a view is told before the engine, which takes a while to import.
         from kcompare.engine.tail import TailRequest
         from kcompare.engine.tail import tail as read_tail

@@ -174,14 +174,15 @@ def _cells(log: PartitionLog, terms: Terms) -> NDArray[Any]:
 
 def _gap_findings(log: PartitionLog, terms: Terms) -> list[Finding]:
     """Offsets without records and without a cause are unverified unless the user allows them."""
-    found = holes.without_a_cause(log, _cells(log, terms))
-    if found is None:
-        return []
-    span, detail = found
+    cells = _cells(log, terms)
+    missing = "no segment file of the log directory holds these offsets"
+    found = [(hole, Reason.MISSING_SEGMENT, missing) for hole in holes.missing_segments(log, cells)]
+    if (others := holes.without_a_cause(log, cells)) is not None:
+        found.append((others[0], Reason.UNEXPLAINED_GAP, others[1]))
+    gaps = [_side_finding(log, *one) for one in found]
     if terms.allowances.gaps:
-        gap = _side_finding(log, span, Reason.UNEXPLAINED_GAP, detail)
-        return [replace(gap, kind=FindingKind.OFFSET_GAP, effect=Effect.EXPLAINED, reason=None)]
-    return [_side_finding(log, span, Reason.UNEXPLAINED_GAP, detail + "; say --allow-gaps if that is right")]
+        return [replace(gap, kind=FindingKind.OFFSET_GAP, effect=Effect.EXPLAINED, reason=None) for gap in gaps]
+    return [replace(gap, detail=f"{gap.detail}; say --allow-gaps if that is right") for gap in gaps]
 
 
 def _ledger(pair: Pair, findings: list[Finding], terms: Terms) -> tuple[dict[Side, SideCoverage], list[Finding]]:

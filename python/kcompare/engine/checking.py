@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from kcompare.engine.pairs import TopicPair
     from kcompare.engine.pinned import Pinned
     from kcompare.engine.reading import RowReader
-    from kcompare.engine.shared import Shared
+    from kcompare.engine.shared import Shared, Troubles
+    from kcompare.model import View
 
 Logs = dict[tuple[Side, int], "PartitionLog"]
 
@@ -31,22 +32,33 @@ def checked_again(shared: Shared, pair: TopicPair, pinned: dict[Side, Pinned], l
         if all(_met_nobody(log) for log in own.values()):
             # Nothing was read that could have moved, and whoever did not answer is not waited for again.
             continue
-        try:
-            found = moved(
-                pinned[side],
-                {partition: log.planned for partition, log in own.items()},
-                {partition: log.leader_epochs[-1][0] for partition, log in own.items() if log.leader_epochs},
-            )
-        except SourceError as error:
-            detail = f"the {side.value} side could not be checked again: {error}"
-            found = dict.fromkeys(own, Moved(Reason.UNREACHABLE, detail))
-            shared.note(side, pair.view(side), error.code, str(error), refused=isinstance(error, RefusedError))
-        if pinned[side].identity.topic_id is None:
-            found = {**_other_front(own, reader), **found}
+        found = held_to_pinned(shared, pair.view(side), pinned[side], own, reader)
         shared.unreachable = shared.unreachable or any(one.reason in AWAY for one in found.values())
         for partition, one in found.items():
             log = own[partition]
             logs[side, partition] = replace(log, distrust=Unread(log.planned, one.reason.value, one.detail))
+
+
+def held_to_pinned(
+    troubles: Troubles, view: View, pinned: Pinned, logs: dict[int, PartitionLog], reader: RowReader
+) -> dict[int, Moved]:
+    """The partitions of one side that are no longer what was pinned, and why."""
+    try:
+        found = moved(
+            pinned,
+            {partition: log.planned for partition, log in logs.items()},
+            {partition: log.leader_epochs[-1][0] for partition, log in logs.items() if log.leader_epochs},
+        )
+    except SourceError as error:
+        detail = f"the {pinned.side.value} side could not be checked again: {error}"
+        reason = Reason.IO_ERROR if pinned.identity.is_directory else Reason.UNREACHABLE
+        refused = isinstance(error, RefusedError)
+        unreachable = not refused and reason is Reason.UNREACHABLE
+        troubles.note(pinned.side, view, error.code, str(error), refused=refused, unreachable=unreachable)
+        found = dict.fromkeys(logs, Moved(reason, detail))
+    if pinned.identity.topic_id is None:
+        found = {**_other_front(logs, reader), **found}
+    return found
 
 
 def _met_nobody(log: PartitionLog) -> bool:

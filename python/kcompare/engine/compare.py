@@ -50,6 +50,7 @@ class Outcome:
     topics: list[TopicReport] = field(default_factory=list)
     cluster_ids: dict[Side, str | None] = field(default_factory=dict)
     topic_ids: dict[Side, str | None] = field(default_factory=dict)
+    node_ids: dict[Side, int | None] = field(default_factory=dict)
     options: OptionsReport | None = None
     notes: list[str] = field(default_factory=list)
     workers: int = 0
@@ -64,7 +65,7 @@ def compare(request: CompareRequest, *, board: ProgressBoard) -> Report:
     """
     check_request(request)
     cancel = _native.CancelToken()
-    budget = _native.MemoryBudget(total_bytes=request.budget_bytes, workers=workers_of(request))
+    budget = _native.MemoryBudget(total_bytes=request.budget_bytes, workers=workers_of(request.workers))
     shared, outcome = Shared(request, cancel, board, budget), Outcome()
     started, clock = datetime.now(UTC), time.monotonic()
     try:
@@ -104,7 +105,7 @@ def _run(shared: Shared, outcome: Outcome, clock: float) -> None:
     elif not runs:
         return
     outcome.options = options_of(request, [(run.mode, run.mode_reason) for run in runs])
-    outcome.workers = workers_of(request)
+    outcome.workers = workers_of(request.workers)
     run_topics(shared, runs, outcome.workers, outcome.topics)
 
 
@@ -122,7 +123,7 @@ def _open(shared: Shared, outcome: Outcome) -> dict[Side, Cluster]:
     for side in SIDES:
         view = request.view(side)
         try:
-            clusters[side] = open_cluster(view.bootstrap, request.settings(side), shared.cancel, rate)
+            clusters[side] = open_cluster(view, request.settings(side), shared.cancel, rate)
         except SourceError as error:
             shared.failed(error, side, view, fatal=True)
     return clusters
@@ -149,6 +150,7 @@ def _keep_ids(topics: Sequence[PinnedTopic], outcome: Outcome, *, one: bool) -> 
     for topic in topics:
         for side, identity in topic.identities.items():
             outcome.cluster_ids.setdefault(side, identity.cluster_id)
+            outcome.node_ids.setdefault(side, identity.node_id)
             if one and side in topic.pinned:
                 outcome.topic_ids[side] = identity.topic_id
     both = [topic.identities for topic in topics if len(topic.pinned) == len(SIDES)]
@@ -219,4 +221,5 @@ def _view_report(shared: Shared, outcome: Outcome, side: Side) -> ViewReport:
         topic_id=outcome.topic_ids.get(side),
         data_path=settings.data_path,
         data_path_reason=settings.data_path_reason,
+        node_id=outcome.node_ids.get(side),
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from kcompare.engine.aborted import aborted_copy
 from kcompare.engine.reading import ReadAgainError
 from kcompare.engine.repetition import repeats
-from kcompare.model import Effect, Finding, FindingKind, Reason, Side, Where
+from kcompare.model import SIDES, Effect, Finding, FindingKind, Reason, Side, Where
 from kcompare.settings.allowances import DurationBound, RecordBound, TimeBound
 from kcompare.store import tables
 
@@ -38,6 +38,37 @@ class Allowances:
 
 
 def finding(pair: Pair, difference: Difference, allowances: Allowances, reader: RowReader) -> Finding:
+    """The finding that a difference becomes: a difference unless an allowance covers it, or nothing was committed."""
+    return _above_high_watermark(pair, _allowed(pair, difference, allowances, reader))
+
+
+def _above_high_watermark(pair: Pair, found: Finding) -> Finding:
+    """A difference in records that a log directory holds at or above the high watermark last written down.
+
+    The checkpoint is seconds old, so these records may or may not have been committed, and a broker that was not the
+    leader would have dropped what was not. What a side does *not* hold is no record of its own above anything.
+    """
+    if found.effect is not Effect.DIFFERENCE:
+        return found
+    for side in SIDES:
+        offsets = found.left if side is Side.LEFT else found.right
+        checkpoint = pair.log(side).bounds.high_watermark_checkpoint
+        if offsets is not None and checkpoint is not None and offsets.start >= checkpoint:
+            detail = (
+                f"the broker of the {side.value} side had last written down the high watermark {checkpoint}, so that "
+                "these records may not have been committed"
+            )
+            return replace(
+                found,
+                effect=Effect.UNVERIFIED,
+                side=side,
+                reason=Reason.ABOVE_HIGH_WATERMARK,
+                detail=f"{found.detail}; {detail}" if found.detail else detail,
+            )
+    return found
+
+
+def _allowed(pair: Pair, difference: Difference, allowances: Allowances, reader: RowReader) -> Finding:
     """The finding that a difference becomes: a difference unless an allowance covers it."""
     found = Finding(
         kind=difference.kind,

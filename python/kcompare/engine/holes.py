@@ -17,6 +17,7 @@ from kcompare.planning import CELL_OFFSETS
 from kcompare.store import tables
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
     from typing import Any
 
     from numpy.typing import NDArray
@@ -62,20 +63,55 @@ def _near_evidence(table: NDArray[Any]) -> NDArray[np.bool_]:
     return np.where(void, beside, near)
 
 
-def without_a_cause(log: PartitionLog, settled: NDArray[Any]) -> tuple[OffsetRange, str] | None:
-    """Where holes are left that nothing explains, and that as a sentence; None without any."""
+def missing_segments(log: PartitionLog, settled: NDArray[Any]) -> tuple[OffsetRange, ...]:
+    """Holes between two segment files of a log directory that nothing explains, within what was planned."""
     left = settled["gaps"][:, _UNEXPLAINED]
-    rows = np.flatnonzero(left)
-    if len(rows) == 0:
-        return None
     starts, stops = settled["start"], settled["stop"]
-    listed = [hole for hole in log.unexplained if left[(starts < hole.stop) & (hole.start < stops)].any()]
-    span = OffsetRange(int(starts[rows[0]]), int(stops[rows[-1]]))
-    if listed and len(log.unexplained) == log.unexplained_total:
+    inside = (hole.intersection(log.planned) for hole in log.bounds.segment_holes)
+    return tuple(
+        hole for hole in inside if hole is not None and left[(starts < hole.stop) & (hole.start < stops)].any()
+    )
+
+
+def unexplained_holes(log: PartitionLog, settled: NDArray[Any]) -> tuple[tuple[OffsetRange, ...], int]:
+    """Other holes that nothing explains, and how many offsets lie in those that were too many to list."""
+    missing = missing_segments(log, settled)
+    left = settled["gaps"][:, _UNEXPLAINED]
+    starts, stops = settled["start"], settled["stop"]
+    listed = tuple(
+        part
+        for hole in log.unexplained
+        if left[(starts < hole.stop) & (hole.start < stops)].any()
+        for part in _without(hole, missing)
+    )
+    return listed, max(0, int(left.sum()) - sum(map(len, missing)) - sum(map(len, listed)))
+
+
+def _without(hole: OffsetRange, missing: Iterable[OffsetRange]) -> Iterator[OffsetRange]:
+    """The parts of a hole that lie in none of the ranges, which ascend."""
+    start = hole.start
+    for one in missing:
+        if one.stop <= start or one.start >= hole.stop:
+            continue
+        if start < one.start:
+            yield OffsetRange(start, one.start)
+        start = max(start, one.stop)
+    if start < hole.stop:
+        yield OffsetRange(start, hole.stop)
+
+
+def without_a_cause(log: PartitionLog, settled: NDArray[Any]) -> tuple[OffsetRange, str] | None:
+    """Where other holes are left that nothing explains, and that as a sentence; None without any."""
+    listed, unlisted = unexplained_holes(log, settled)
+    total = sum(map(len, listed)) + unlisted
+    if total == 0:
+        return None
+    rows = settled[settled["gaps"][:, _UNEXPLAINED] > 0]
+    span = OffsetRange(int(rows["start"][0]), int(rows["stop"][-1]))
+    if listed and not unlisted:
         span = OffsetRange(listed[0].start, listed[-1].stop)
-    places = listed[:SHOWN] or [span]
+    places = listed[:SHOWN] or (span,)
     shown = ", ".join(f"[{hole.start}, {hole.stop})" for hole in places)
-    total = int(left.sum())
     among = "" if total == sum(len(hole) for hole in places) else "among others "
     noun = "1 offset has" if total == 1 else f"{total} offsets have"
     return span, f"{noun} no record and no cause, {among}at {shown}; a segment may be missing"

@@ -28,7 +28,10 @@ if TYPE_CHECKING:
     from kcompare.engine.pairs import TopicPair
     from kcompare.engine.pinned import Pinned
     from kcompare.errors import SourceError
-    from kcompare.model import SideCoverage
+    from kcompare.model import PartitionBounds, SideCoverage
+
+ODD_ENDS = frozenset({"torn_tail", "zero_tail", "corrupt_tail"})
+"""Ends of a log directory behind which bytes lie that no broker would keep."""
 
 
 def lacks_partition(partition: int, side: Side, other: OffsetRange | None) -> Finding:
@@ -44,9 +47,29 @@ def lacks_partition(partition: int, side: Side, other: OffsetRange | None) -> Fi
     )
 
 
-def no_bounds(partition: int, side: Side, message: str, *, refused: bool) -> Finding:
+def not_in_logdir(partition: int, side: Side, other: OffsetRange | None) -> Finding:
+    """A partition that a broker's log directories never hosted, which says nothing of the topic."""
+    return Finding(
+        FindingKind.UNVERIFIED,
+        Effect.UNVERIFIED,
+        partition,
+        left=None if side is Side.LEFT else other,
+        right=None if side is Side.RIGHT else other,
+        side=side,
+        reason=Reason.NOT_IN_LOGDIR,
+        detail=f"the log directories of the {side.value} side hold no partition {partition}; name those that do, too",
+    )
+
+
+def odd_end(side: Side, bounds: PartitionBounds) -> str | None:
+    """A sentence about a log directory that ends in bytes which are no batch, as a hot snapshot may."""
+    if bounds.end_reason not in ODD_ENDS:
+        return None
+    return f"the {side.value} side ends at offset {bounds.high_watermark} ({bounds.end_reason}): {bounds.end_detail}"
+
+
+def no_bounds(partition: int, side: Side, message: str, reason: Reason) -> Finding:
     """A side that did not tell where a partition begins and ends."""
-    reason = Reason.REFUSED if refused else Reason.PARTITION_UNAVAILABLE
     return Finding(FindingKind.UNVERIFIED, Effect.UNVERIFIED, partition, side=side, reason=reason, detail=message)
 
 
@@ -88,7 +111,11 @@ def topic_missing(side: Side, pair: TopicPair) -> Finding:
     name = pair.view(side).topic
     if side in pair.listed:
         detail = f"the {side.value} side listed topic {name!r}, which was deleted before it could be compared"
-        return _topic_unverified(side, Reason.TOPIC_RECREATED, detail)
+        gone = Reason.CHANGED_WHILE_READING if pair.view(side).is_directory else Reason.TOPIC_RECREATED
+        return _topic_unverified(side, gone, detail)
+    if pair.view(side).is_directory:
+        detail = f"the log directories of the {side.value} side hold no partition of topic {name!r}"
+        return _topic_unverified(side, Reason.NOT_IN_LOGDIR, detail)
     return Finding(
         FindingKind.TOPIC_MISSING,
         Effect.DIFFERENCE,

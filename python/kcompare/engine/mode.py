@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def is_compacted(pinned: Pinned) -> bool:
-    """Whether the topic's cleanup policy contains ``compact``."""
+    """Whether the topic's cleanup policy contains ``compact``; in a directory, whether the log cleaner was there."""
     return "compact" in (pinned.identity.cleanup_policy or "")
 
 
@@ -23,14 +23,29 @@ def chosen_mode(wanted: Mode, pinned: Mapping[Side, Pinned]) -> tuple[Mode, str]
     """The mode of one pair of topics, and why; ``auto`` where nothing says which."""
     if wanted is Mode.LOG:
         return Mode.LOG, "as named by --mode"
-    compacted = [side.value for side in SIDES if is_compacted(pinned[side])]
+    compacted = {side: pinned[side] for side in SIDES if is_compacted(pinned[side])}
     if compacted:
-        return Mode.LATEST, f"auto: cleanup.policy contains compact on the {' and the '.join(compacted)} side"
+        return Mode.LATEST, "auto: " + _told(
+            compacted, "cleanup.policy contains compact", "the cleaner's checkpoint lists it"
+        )
     unknown = [side for side in SIDES if pinned[side].identity.cleanup_policy is None]
     if unknown:
         reasons = "; ".join(f"{side.value}: {pinned[side].identity.policy_error}" for side in unknown)
         return Mode.AUTO, f"auto: cleanup.policy could not be read ({reasons})"
-    return Mode.LOG, "auto: cleanup.policy contains no compact"
+    if not any(found.identity.is_directory for found in pinned.values()):
+        return Mode.LOG, "auto: cleanup.policy contains no compact"
+    return Mode.LOG, "auto: " + _told(
+        pinned, "cleanup.policy contains no compact", "the cleaner's checkpoint does not list it"
+    )
+
+
+def _told(sides: Mapping[Side, Pinned], of_cluster: str, of_directory: str) -> str:
+    """What is true of each side, said once where it is the same of both."""
+    groups: dict[str, list[str]] = {}
+    for side, found in sides.items():
+        told = of_directory if found.identity.is_directory else of_cluster
+        groups.setdefault(told, []).append(side.value)
+    return ", ".join(f"{told} on the {' and the '.join(names)} side" for told, names in groups.items())
 
 
 def common_mode(modes: Sequence[tuple[Mode, str]]) -> tuple[Mode, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kcompare.engine.turned import TurnedMap
@@ -105,9 +105,7 @@ def choose_pairs(
     known = {side: frozenset(found) for side, found in names.items()}
     for pair in pair_names(selection, names[Side.LEFT], names[Side.RIGHT]):
         chosen = dict(zip(SIDES, pair, strict=True))
-        views = {
-            side: replace(places[side], text=places[side].text + name, topic=name) for side, name in chosen.items()
-        }
+        views = {side: places[side].of(name) for side, name in chosen.items()}
         listed = tuple(side for side, name in chosen.items() if name in known[side])
         pairs.append(TopicPair(views[Side.LEFT], views[Side.RIGHT], listed))
     return pairs

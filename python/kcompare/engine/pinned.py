@@ -77,13 +77,19 @@ def pin(source: Source, side: Side, identity: Identity, wanted: LogRange | None 
 def check_not_the_same(sources: Mapping[Side, Source], identities: Mapping[Side, Identity]) -> None:
     """Refuses to hold bytes against themselves: any comparison of them would be equal.
 
-    A restored snapshot rightly has the cluster and topic ids of its original, so a common broker is part of it.
+    A restored snapshot rightly has the cluster and topic ids of its original, so a common broker is part of it. A log
+    directory is the same as another by device and inode, whatever links or mounts lead to it.
 
     Raises:
-        SameSourceError: both views are the same topic on the same brokers.
+        SameSourceError: both views are the same topic on the same brokers, or in the same directory.
     """
     left, right = (identities[side] for side in SIDES)
     views = [sources[side].view for side in SIDES]
+    if left.directories & right.directories:
+        raise SameSourceError(
+            f"{views[0].text} and {views[1].text} lead to the same directory, which is equal to itself; name another "
+            "view, or say --allow-same to test kcompare"
+        )
     same_cluster = left.cluster_id == right.cluster_id
     if left.topic_id is not None and right.topic_id is not None:
         same_topic = left.topic_id == right.topic_id
@@ -118,7 +124,8 @@ def moved(pinned: Pinned, planned: dict[int, OffsetRange], last_epochs: dict[int
     """Checks a side again after it was read: which partitions are no longer what was pinned, and why.
 
     A topic that was recreated has another id. A log that was truncated below what was read tells by a high watermark
-    below the plan, and, where the leader changed, by the end of the last leader epoch that was read (KIP-101).
+    below the plan, and, where the leader changed, by the end of the last leader epoch that was read (KIP-101). Files of
+    a log directory look different once they were written to.
 
     Args:
         pinned: the side as it was.
@@ -131,7 +138,8 @@ def moved(pinned: Pinned, planned: dict[int, OffsetRange], last_epochs: dict[int
     try:
         identity = pinned.source.identity()
     except TopicNotFoundError as error:
-        return {partition: Moved(Reason.TOPIC_RECREATED, str(error)) for partition in planned}
+        gone = Reason.CHANGED_WHILE_READING if pinned.identity.is_directory else Reason.TOPIC_RECREATED
+        return {partition: Moved(gone, str(error)) for partition in planned}
     if identity.topic_id != pinned.identity.topic_id or identity.cluster_id != pinned.identity.cluster_id:
         detail = (
             f"topic {pinned.source.view.topic!r} had id {pinned.identity.topic_id} when the run started and has "
@@ -164,7 +172,11 @@ def moved(pinned: Pinned, planned: dict[int, OffsetRange], last_epochs: dict[int
             found[partition] = Moved(Reason.CHANGED_WHILE_READING, detail)
         elif bounds.leader_epoch != before.leader_epoch and partition in last_epochs:
             epochs.append((partition, last_epochs[partition]))
-    return {**found, **_truncated(pinned, planned, epochs)}
+    changed = {
+        partition: Moved(Reason.CHANGED_WHILE_READING, detail)
+        for partition, detail in pinned.source.changes(planned).items()
+    }
+    return {**found, **_truncated(pinned, planned, epochs), **changed}
 
 
 def _truncated(pinned: Pinned, planned: dict[int, OffsetRange], epochs: list[tuple[int, int]]) -> dict[int, Moved]:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from kcompare import _native
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
-    from kcompare.model import Side
+    from kcompare.model import OffsetRange, Side
     from kcompare.planning import PartitionPlan
 
 
@@ -58,12 +58,20 @@ class ProgressBoard:
 
     def plan(self, topics: dict[Side, str], partitions: Iterable[PartitionPlan]) -> None:
         """Sets up a counter for each side of the partitions of a pair of topics that will be read."""
-        counters = {
-            (topics[side], side, one.partition): (_native.Progress(), len(offsets))
-            for one in partitions
-            for side in topics
-            if one.left is not None and one.right is not None and (offsets := one.side(side))
-        }
+        self._add(
+            {
+                (topics[side], side, one.partition): (_native.Progress(), len(offsets))
+                for one in partitions
+                for side in topics
+                if one.left is not None and one.right is not None and (offsets := one.side(side))
+            }
+        )
+
+    def plan_one(self, topic: str, side: Side, planned: Mapping[int, OffsetRange]) -> None:
+        """The same for one topic that is compared with nothing."""
+        self._add({(topic, side, partition): (_native.Progress(), len(planned[partition])) for partition in planned})
+
+    def _add(self, counters: dict[tuple[str, Side, int], tuple[_native.Progress, int]]) -> None:
         if not self._counters:
             self._started = time.monotonic()
         # A new dictionary, because the thread that draws may be reading the old one.

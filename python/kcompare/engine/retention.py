@@ -104,14 +104,14 @@ def allowed(
     logs = {Side.LEFT: left, Side.RIGHT: right}
     findings = []
     for side in SIDES:
-        start = _lost_up_to(logs[side])
+        start = lost_up_to(logs[side])
         if start is None:
             continue
         logs[side.other] = _with_checkpoint(logs[side.other], start, reader)
         if head is None or not head.covers(side.other):
             continue
         log = logs[side]
-        logs[side] = _from(log, start)
+        logs[side] = beginning_at(log, start)
         gone = OffsetRange(log.planned.start, start)
         findings.append(
             Finding(
@@ -135,7 +135,7 @@ def front_that_is_left(log: PartitionLog) -> int | None:
     return max((unread.range.stop for unread in log.unread), default=log.planned.start)
 
 
-def _lost_up_to(log: PartitionLog) -> int | None:
+def lost_up_to(log: PartitionLog) -> int | None:
     """Where a log begins behind all that retention took while it was read; None where that is nothing or not sure."""
     lost = [unread.range.stop for unread in log.unread if unread.reason == LOST]
     if not lost or log.distrust is not None:
@@ -146,7 +146,7 @@ def _lost_up_to(log: PartitionLog) -> int | None:
     return start if start <= confirmed and start in borders else None
 
 
-def _from(log: PartitionLog, start: int) -> PartitionLog:
+def beginning_at(log: PartitionLog, start: int) -> PartitionLog:
     """The log from a border of its cells on."""
     anchors = tables.anchors(log.anchors)
     holes = tuple(hole for hole in log.unexplained if hole.start >= start)

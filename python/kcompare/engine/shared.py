@@ -32,19 +32,15 @@ Place = tuple[str, int]
 """A topic and a partition of it."""
 
 
-def workers_of(request: CompareRequest) -> int:
-    """How many slices are read, checked or compared at the same time."""
-    return request.workers or min(MAX_WORKERS, max(2, os.cpu_count() or 1))
+def workers_of(wanted: int | None) -> int:
+    """How many slices are read, checked or compared at the same time; None is by the machine."""
+    return wanted or min(MAX_WORKERS, max(2, os.cpu_count() or 1))
 
 
-@dataclass
-class Shared:
-    """Written by the threads of a run; each write is one step of Python."""
+@dataclass(kw_only=True)
+class Troubles:
+    """What went wrong in a run. Written by its threads; each write is one step of Python."""
 
-    request: CompareRequest
-    cancel: _native.CancelToken
-    board: ProgressBoard
-    budget: _native.MemoryBudget
     errors: list[ErrorEntry] = field(default_factory=list)
     refused: bool = False
     unreachable: bool = False
@@ -58,13 +54,24 @@ class Shared:
         self.errors.append(ErrorEntry(error.code, str(error), fatal=fatal, side=side, view=text, topic=topic))
 
     def note(
-        self, side: Side, view: View, code: str, message: str, *, partition: int | None = None, refused: bool
+        self,
+        side: Side,
+        view: View,
+        code: str,
+        message: str,
+        *,
+        partition: int | None = None,
+        refused: bool,
+        unreachable: bool | None = None,
     ) -> None:
-        """Keeps an error that the run goes on from; what kind it was decides the exit code."""
+        """Keeps an error that the run goes on from; what kind it was decides the exit code.
+
+        Who did not refuse was not there, unless ``unreachable`` says that it was something else.
+        """
         self.errors.append(
             ErrorEntry(code, message, fatal=False, side=side, view=view.text, topic=view.topic, partition=partition)
         )
-        self._mark(refused=refused, unreachable=not refused)
+        self._mark(refused=refused, unreachable=not refused if unreachable is None else unreachable)
 
     def _mark(self, *, refused: bool, unreachable: bool) -> None:
         # Only ever set: a thread that wrote back what it had read before would undo what another wrote.
@@ -90,3 +97,13 @@ class Shared:
         """
         silent = self._silent.get((side, leader), set())
         return place in silent or len(silent) >= SILENT_PARTITIONS
+
+
+@dataclass
+class Shared(Troubles):
+    """What all topics of a comparison share."""
+
+    request: CompareRequest
+    cancel: _native.CancelToken
+    board: ProgressBoard
+    budget: _native.MemoryBudget

@@ -13,6 +13,7 @@ from kcompare.model import (
     ErrorEntry,
     IsolationLevel,
     OffsetRange,
+    Reason,
     TailPartition,
     TailReport,
     TailView,
@@ -22,6 +23,7 @@ from kcompare.sources.opening import open_cluster
 
 if TYPE_CHECKING:
     from kcompare.model import PartitionBounds, TailRecord, View
+    from kcompare.sources.base import PartitionProblem
 
 WORKERS = 8
 BUDGET_BYTES = 64 << 20
@@ -100,6 +102,13 @@ def _partition_errors(view: View, found: TailView) -> list[ErrorEntry]:
     ]
 
 
+def _code(problem: PartitionProblem) -> str:
+    """The word that decides the exit code: no permission, no file, or nobody there."""
+    if problem.refused:
+        return RefusedError.code
+    return problem.code if problem.reason is Reason.IO_ERROR else UnreachableError.code
+
+
 class _Tail:
     """The end of one view."""
 
@@ -107,7 +116,7 @@ class _Tail:
         self, request: TailRequest, view: View, settings: ClusterSettings, cancel: _native.CancelToken
     ) -> None:
         self._request = request
-        self._source = open_cluster(view.bootstrap, settings, cancel).source(view)
+        self._source = open_cluster(view, settings, cancel).source(view)
         self._view = view
         self._cancel = cancel
         self._budget = _native.MemoryBudget(total_bytes=BUDGET_BYTES, workers=WORKERS)
@@ -127,7 +136,7 @@ class _Tail:
                 records=(),
                 last_timestamp=None,
                 error=problem.message,
-                error_code=RefusedError.code if problem.refused else UnreachableError.code,
+                error_code=_code(problem),
             )
             for problem in bad
         ]

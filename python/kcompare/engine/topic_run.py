@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING
 from kcompare.engine.assess import Terms, assess
 from kcompare.engine.checking import checked_again
 from kcompare.engine.effects import Allowances
-from kcompare.engine.incomplete import lacks_partition, mode_missing, no_bounds, nothing_in, unread_partition
+from kcompare.engine.incomplete import (
+    lacks_partition,
+    mode_missing,
+    no_bounds,
+    not_in_logdir,
+    nothing_in,
+    odd_end,
+    unread_partition,
+)
 from kcompare.engine.logs import PartitionLog, join, not_read
 from kcompare.engine.mode import chosen_mode, is_compacted
 from kcompare.engine.reading import RowReader
@@ -159,7 +167,8 @@ class TopicRun:
     def _within_ranges(self, report: PartitionReport, planned: PartitionPlan) -> PartitionReport:
         """Says which part of a wanted range is not there, and that a range without an offset proves nothing."""
         cuts = [cut for side in SIDES for cut in self._pinned[side].cuts.get(planned.partition, ())]
-        report = replace(report, warnings=(*report.warnings, *cuts))
+        ends = [end for side in SIDES if (end := odd_end(side, self._pinned[side].bounds[planned.partition]))]
+        report = replace(report, warnings=(*report.warnings, *cuts, *ends))
         if planned.left or planned.right or self._request.allow_empty:
             return report
         held = [self._pinned[side].bounds[planned.partition] for side in SIDES]
@@ -189,15 +198,25 @@ class TopicRun:
         for side in SIDES:
             pinned = self._pinned[side]
             if partition not in pinned.identity.partitions:
-                findings.append(lacks_partition(partition, side, planned.side(side.other)))
+                lacks = not_in_logdir if pinned.identity.is_directory else lacks_partition
+                findings.append(lacks(partition, side, planned.side(side.other)))
             elif partition not in pinned.bounds:
                 problem = pinned.problems.get(partition)
+                reason = problem.reason if problem else Reason.PARTITION_UNAVAILABLE
                 refused = problem is not None and problem.refused
                 message = problem.message if problem else f"partition {partition} has no bounds"
                 code = problem.code if problem else "PARTITION_UNAVAILABLE"
                 view = self.pair.view(side)
-                self._shared.note(side, view, code, message, partition=partition, refused=refused)
-                findings.append(no_bounds(partition, side, message, refused=refused))
+                self._shared.note(
+                    side,
+                    view,
+                    code,
+                    message,
+                    partition=partition,
+                    refused=refused,
+                    unreachable=not refused and reason is not Reason.IO_ERROR,
+                )
+                findings.append(no_bounds(partition, side, message, Reason.REFUSED if refused else reason))
         return unread_partition(partition, self._pinned, findings)
 
     def report(self, reports: Sequence[PartitionReport]) -> TopicReport:

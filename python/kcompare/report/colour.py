@@ -11,6 +11,9 @@ _COLOURS = {Verdict.EQUAL: "green", Verdict.DIFFERENT: "red", Verdict.INCONCLUSI
 
 def paint_verdict(line: str, verdict: Verdict | None) -> str:
     """The sanitized line with the verdict's word, which it begins with, in the verdict's colour."""
-    if verdict is None or not line.startswith(verdict):
-        return line
-    return f"{_BOLD[_COLOURS[verdict]]}{verdict}{_RESET}{line.removeprefix(verdict)}"
+    return line if verdict is None else paint(line, verdict.value, _COLOURS[verdict])
+
+
+def paint(line: str, word: str, colour: str) -> str:
+    """The sanitized line with the word that it begins with in ``green``, ``red`` or ``yellow``."""
+    return f"{_BOLD[colour]}{word}{_RESET}{line.removeprefix(word)}" if line.startswith(word) else line

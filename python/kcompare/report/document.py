@@ -52,14 +52,14 @@ def summary_document(report: Report) -> Document:
         "schema": SCHEMA,
         "verdict": report.verdict,
         "exit_code": report.exit_code,
-        "left": _view(report.left),
-        "right": _view(report.right),
+        "left": view_document(report.left),
+        "right": view_document(report.right),
         "options": None if report.options is None else _options(report.options),
         "notes": [repair(note) for note in report.notes],
         "topics": [topic_document(topic) for topic in report.topics],
         "totals": _totals(report.totals),
         "errors": error_documents(report.errors),
-        "run": _run(report.run),
+        "run": run_document(report.run),
     }
 
 
@@ -84,8 +84,8 @@ def partition_document(partition: PartitionReport) -> Document:
         "verdict": partition.verdict,
         "unit": partition.unit,
         "fields": list(partition.fields),
-        "left": _coverage(partition.left),
-        "right": _coverage(partition.right),
+        "left": coverage_document(partition.left),
+        "right": coverage_document(partition.right),
         "compared_records": partition.compared_records,
         "offsets": {
             "relation": partition.offsets.relation,
@@ -136,7 +136,8 @@ def error_documents(errors: Iterable[ErrorEntry]) -> list[Document]:
     ]
 
 
-def _view(view: ViewReport) -> Document:
+def view_document(view: ViewReport) -> Document:
+    """A side of a comparison, or the view of a check."""
     return {
         "view": repair(view.view),
         "kind": view.kind,
@@ -144,6 +145,7 @@ def _view(view: ViewReport) -> Document:
         "topic_id": view.topic_id,
         "data_path": view.data_path,
         "data_path_reason": repair(view.data_path_reason),
+        "node_id": view.node_id,
     }
 
 
@@ -166,7 +168,8 @@ def _options(options: OptionsReport) -> Document:
     }
 
 
-def _coverage(side: SideCoverage | None) -> Document | None:
+def coverage_document(side: SideCoverage | None) -> Document | None:
+    """One side of one partition in the ledger."""
     if side is None:
         return None
     gaps = side.gap_offsets
@@ -174,7 +177,7 @@ def _coverage(side: SideCoverage | None) -> Document | None:
         "log_start_offset": side.log_start_offset,
         "high_watermark": side.high_watermark,
         "last_stable_offset": side.last_stable_offset,
-        "planned": _range(side.planned),
+        "planned": range_document(side.planned),
         "records": side.records,
         "covered_offsets": side.covered_offsets,
         "gap_offsets": {
@@ -185,6 +188,9 @@ def _coverage(side: SideCoverage | None) -> Document | None:
         },
         "allowed_offsets": side.allowed_offsets,
         "uncovered_offsets": side.uncovered_offsets,
+        "end_reason": side.end_reason,
+        "recovery_point": side.recovery_point,
+        "high_watermark_checkpoint": side.high_watermark_checkpoint,
     }
 
 
@@ -194,8 +200,8 @@ def _finding(finding: Finding) -> Document:
         "where": finding.where,
         "effect": finding.effect,
         "partition": finding.partition,
-        "left": _range(finding.left),
-        "right": _range(finding.right),
+        "left": range_document(finding.left),
+        "right": range_document(finding.right),
         "records": finding.records,
         "fields": list(finding.fields),
         "side": finding.side,
@@ -214,7 +220,8 @@ def _divergence(divergence: FirstDivergence | None) -> Document | None:
     }
 
 
-def _range(offsets: OffsetRange | None) -> list[int] | None:
+def range_document(offsets: OffsetRange | None) -> list[int] | None:
+    """Half-open."""
     return None if offsets is None else [offsets.start, offsets.stop]
 
 
@@ -228,7 +235,8 @@ def _totals(totals: Totals) -> Document:
     }
 
 
-def _run(run: RunInfo) -> Document:
+def run_document(run: RunInfo) -> Document:
+    """Everything that may differ between two runs over the same data."""
     return {
         "started": run.started,
         "seconds": _finite(run.seconds),

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from kcompare.report.check_document import check_document
 from kcompare.report.document import report_document
 from kcompare.report.tail_document import tail_document
 
 if TYPE_CHECKING:
+    from kcompare.check_model import CheckReport
     from kcompare.model import Report, TailReport
 
 
@@ -20,6 +22,11 @@ def report_json(report: Report) -> str:
 def tail_json(report: TailReport) -> str:
     """The document ``kcompare.tail/1``, likewise."""
     return _pretty(tail_document(report))
+
+
+def check_json(report: CheckReport) -> str:
+    """The document ``kcompare.check/1``, likewise."""
+    return _pretty(check_document(report))
 
 
 def compact(document: dict[str, Any]) -> str:

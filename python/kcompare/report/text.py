@@ -114,6 +114,7 @@ def _because(reason: str) -> str:
 def _view(view: ViewReport) -> str:
     text = view.view or "unknown"
     text += f", cluster {view.cluster_id}" if view.cluster_id else ""
+    text += "" if view.node_id is None else f", node {view.node_id}"
     return text + (f", topic id {view.topic_id}" if view.topic_id else "")
 
 

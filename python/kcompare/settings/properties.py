@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 _FORM = "write KEY=VALUE, such as security.protocol=SASL_SSL"
-_CONFIG_FLAGS = {"-L": "--left-config", "-R": "--right-config"}
+CONFIG_FLAGS = {"-L": "--left-config", "-R": "--right-config"}
+"""The file that goes with each flag."""
+
 # What does not look like a name may be a secret that stands in the wrong place, and is not repeated.
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,40}(\.[a-z0-9_]{1,40}){1,9}|debug|log_level|[a-z_]{1,40}_cb", re.ASCII)
 _CONNECT_TIMEOUT = "socket.connection.setup.timeout.ms"
@@ -67,7 +69,7 @@ def cluster_settings(
         UsageError: a property that is not taken, a value that cannot be, a secret on the command line, a reference
             that leads nowhere, or properties that do not go together.
     """
-    found = {} if config_file is None else _distinct(_lines(config_file, _CONFIG_FLAGS[side_flag]))
+    found = {} if config_file is None else _distinct(_lines(config_file, CONFIG_FLAGS[side_flag]))
     found |= _distinct(_flags(side_flag, entries))
     values = {name: _value(found[name], side_flag) for name in sorted(found)}
     _check_together(values, found)
@@ -136,7 +138,7 @@ def _value(entry: _Entry, side_flag: str) -> str:
         raise UsageError(
             f"{entry.place} holds a secret, which every user of the machine can read from a command line; write "
             f"{side_flag} {entry.name}={{env=NAME}} or {{file=PATH}}, or put it into a file for "
-            f"{_CONFIG_FLAGS[side_flag]}"
+            f"{CONFIG_FLAGS[side_flag]}"
         )
     value = resolve(entry.raw, entry.place)
     if not value:

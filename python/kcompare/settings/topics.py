@@ -147,6 +147,25 @@ def parse_map(text: str) -> TopicMap:
     return TopicMap(pattern, tuple(parts), text)
 
 
+def check_view(view: View, selection: TopicSelection | None) -> None:
+    """Holds a choice of topics to a command's only view: it names a topic, or ends in ``/`` and comes with a choice.
+
+    Raises:
+        UsageError: it does not.
+    """
+    if not view.topic and (selection is None or selection.topics is None):
+        example = quoted(view.of("TOPIC").text)
+        raise UsageError(f"view {quoted(view.text)} names no topic; write {example}, or say --topics REGEX")
+    if view.topic and selection is not None:
+        if selection.topics is not None:
+            raise UsageError(
+                f"--topics chooses among the topics of a cluster, and view {quoted(view.text)} names one already; "
+                "end it in '/'"
+            )
+        if selection.expected != 1:
+            raise UsageError(f"--expect-topics {selection.expected}: the view names 1 topic")
+
+
 def check_views(left: View, right: View, selection: TopicSelection | None) -> None:
     """Holds a choice of topics to the views: both name a topic, or both end in ``/`` and come with a choice.
 
@@ -163,7 +182,7 @@ def check_views(left: View, right: View, selection: TopicSelection | None) -> No
         )
     if unnamed and not chooses:
         raise UsageError(
-            f"view {quoted(unnamed[0].text)} names no topic; write {quoted(unnamed[0].text + 'TOPIC')}, or say "
+            f"view {quoted(unnamed[0].text)} names no topic; write {quoted(unnamed[0].of('TOPIC').text)}, or say "
             "--topics REGEX"
         )
     if named and chooses:

@@ -7,6 +7,9 @@ import re
 
 from kcompare.errors import UsageError
 from kcompare.model import View
+from kcompare.settings.directories import FORM as DIRECTORY_FORM
+from kcompare.settings.directories import SCHEME as DIRECTORY_SCHEME
+from kcompare.settings.directories import parse_directory_view
 from kcompare.settings.quoting import quoted
 from kcompare.settings.secrets import hide, hide_arguments, speaks_of_a_secret
 from kcompare.settings.topic_names import is_legal_topic
@@ -18,6 +21,7 @@ MAX_VIEW_LENGTH = 4096
 MAX_PORT = 65_535
 
 _FORM = "kafka://HOST:PORT[,HOST:PORT...]/TOPIC"
+_FORMS = f"{_FORM} or {DIRECTORY_FORM}"
 _SCHEME = "kafka://"
 # Names of hosts as resolvers take them; RFC 1123 has no underscore, but container networks do.
 _HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9._-]{0,252})", re.ASCII)
@@ -38,7 +42,7 @@ def redact(text: str) -> str:
         return hide_arguments(text)
     if "://" in text:
         return _CREDENTIALS.sub("://***@", text)
-    if "@" in text and not text.startswith(("logdir:", "fingerprint:")):
+    if "@" in text and not text.startswith((DIRECTORY_SCHEME, "fingerprint:")):
         return "***@" + text.rpartition("@")[2]
     return text
 
@@ -50,14 +54,14 @@ def redact_within(sentence: str) -> str:
 
 def kind_of(text: str) -> str:
     """The kind of source that a view names, or ``unknown``; for the report of a view that is refused."""
-    for prefix, kind in ((_SCHEME, "kafka"), ("logdir:", "logdir"), ("fingerprint:", "fingerprint")):
+    for prefix, kind in ((_SCHEME, "kafka"), (DIRECTORY_SCHEME, "logdir"), ("fingerprint:", "fingerprint")):
         if text.startswith(prefix):
             return kind
     return "unknown"
 
 
 def parse_view(text: str) -> View:
-    """Reads a view of one topic: ``kafka://HOST:PORT[,HOST:PORT...]/TOPIC``.
+    """Reads a view of one topic: ``kafka://HOST:PORT[,HOST:PORT...]/TOPIC`` or ``logdir:PATH/TOPIC[,PATH/TOPIC...]``.
 
     The port is 9092 where none is named, and an IPv6 address stands in brackets.
 
@@ -67,7 +71,7 @@ def parse_view(text: str) -> View:
     view = parse_cluster_view(text)
     if not view.topic:
         shown = quoted(redact(text))
-        raise UsageError(f"view {shown} names no topic; write {quoted(text.rstrip('/') + '/TOPIC')}")
+        raise UsageError(f"view {shown} names no topic; write {quoted(view.of('TOPIC').text)}")
     return view
 
 
@@ -78,10 +82,12 @@ def parse_cluster_view(text: str) -> View:
         UsageError: the text is no such view; the message names it, without what may be a password.
     """
     if len(text) > MAX_VIEW_LENGTH:
-        raise UsageError(f"a view has {len(text)} characters, over the limit of {MAX_VIEW_LENGTH}; write {_FORM}")
+        raise UsageError(f"a view has {len(text)} characters, over the limit of {MAX_VIEW_LENGTH}; write {_FORMS}")
     shown = quoted(redact(text))
     if speaks_of_a_secret(text):
         raise UsageError(f"view {shown} looks like a client property; give it to -L or -R, and write {_FORM} here")
+    if text.startswith(DIRECTORY_SCHEME):
+        return parse_directory_view(text, shown)
     if not text.startswith(_SCHEME):
         raise UsageError(_refusal(text, shown))
     if "@" in text:
@@ -101,15 +107,15 @@ def parse_cluster_view(text: str) -> View:
 
 
 def _refusal(text: str, shown: str) -> str:
-    """Why a text that does not begin with ``kafka://`` is no view, in one sentence with a way out."""
-    if text.startswith("logdir:"):
-        return f"view {shown} is a log directory, which cannot be read yet; name its cluster as {_FORM}"
+    """Why a text that begins with neither scheme is no view, in one sentence with a way out."""
     if text.startswith("fingerprint:") or text.endswith(".kcf"):
-        return f"view {shown} is a fingerprint, which cannot be read yet; name its cluster as {_FORM}"
+        return f"view {shown} is a fingerprint, which cannot be read yet; write what it was taken of as {_FORMS}"
     if other := _OTHER_SCHEME.match(text):
-        return f"view {shown} begins with {quoted(other[0])}, which is no kind of source; write {_FORM}"
+        return f"view {shown} begins with {quoted(other[0])}, which is no kind of source; write {_FORMS}"
     if not text:
-        return f"a view is empty; write {_FORM}"
+        return f"a view is empty; write {_FORMS}"
+    if text.startswith(("/", "./", "../")):
+        return f"view {shown} is a path; write {quoted(DIRECTORY_SCHEME + text)} for a topic of a log directory"
     return f"view {shown} has no address, and clusters cannot be named in a file yet; write {_FORM}"
 
 

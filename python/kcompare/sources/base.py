@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from kcompare.model import Reason
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from kcompare._native import CancelToken, MemoryBudget, Progress
+    from kcompare.check_model import CheckFinding, StartReport
     from kcompare.model import DataPath, IsolationLevel, OffsetRange, PartitionBounds, Slice, TailRecord, View
 
 
@@ -20,8 +23,12 @@ class Identity:
         topic_id: 32 hex digits, None where the source has no ids.
         endpoints: ``host:port`` of every broker, for the question whether two views are the same bytes.
         cleanup_policy: None where it could not be read; ``policy_error`` then says why, and ``policy_refused`` whether
-            a permission is missing.
+            a permission is missing. Of log directories ``compact`` where the cleaner's checkpoint lists the topic.
+        policy_is_known: False of log directories without that checkpoint, where ``""`` only means that nothing says so.
         partitions: partition numbers, ascending.
+        node_id: the broker that log directories belong to.
+        is_directory: only what a broker hosted is there, so that a partition that is not says nothing of the topic.
+        directories: device and inode of every partition's directory, for the same question as ``endpoints``.
     """
 
     cluster_id: str | None
@@ -31,16 +38,25 @@ class Identity:
     policy_error: str | None
     partitions: tuple[int, ...]
     policy_refused: bool = False
+    policy_is_known: bool = True
+    node_id: int | None = None
+    is_directory: bool = False
+    directories: frozenset[tuple[int, int]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class PartitionProblem:
-    """Why a partition has no bounds. ``refused`` tells a missing permission from a broker that is away."""
+    """Why a partition has no bounds. ``refused`` tells a missing permission from a broker that is away.
+
+    Attributes:
+        reason: the word of the report; without a permission it is ``refused``.
+    """
 
     partition: int
     code: str
     message: str
     refused: bool
+    reason: Reason = Reason.PARTITION_UNAVAILABLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +107,34 @@ class Rows:
     problem: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class StepBack:
+    """A record with an earlier timestamp than the one before it, in ms; ``broker`` if both are a broker's."""
+
+    offset: int
+    before: int
+    timestamp: int
+    broker: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TimeOrder:
+    """Timestamps of a slice: whether they ascend.
+
+    Attributes:
+        first: ``(offset, timestamp, whether it is the broker's)`` of the first record that has one; None without.
+        last: ``(timestamp, whether it is the broker's)`` of the last one.
+        steps: the first steps back; ``total`` counts all, ``broker_total`` those between two timestamps of a broker.
+    """
+
+    first: tuple[int, int, bool] | None = None
+    last: tuple[int, bool] | None = None
+    steps: tuple[StepBack, ...] = ()
+    total: int = 0
+    broker_total: int = 0
+    largest_ms: int = 0
+
+
 class Source(Protocol):
     """One topic at one place. Safe to use from several threads."""
 
@@ -136,6 +180,25 @@ class Source(Protocol):
         """Reads and digests a slice; what the source does wrong ends in uncovered offsets, never in an exception."""
         ...
 
+    def check(
+        self,
+        piece: Slice,
+        bytes_per_offset: int,
+        budget: MemoryBudget,
+        cancel: CancelToken,
+        progress: Progress,
+    ) -> tuple[SliceDigest, TimeOrder]:
+        """Reads every record of a slice, those of aborted transactions too, and looks at their timestamps as well."""
+        ...
+
+    def inspect(self, partition: int) -> tuple[tuple[CheckFinding, ...], StartReport | None]:
+        """What is to be said of a partition without reading its records: of a log directory, what a start would do.
+
+        Raises:
+            SourceError: that could not be found out.
+        """
+        ...
+
     def rows(
         self,
         partition: int,
@@ -159,6 +222,13 @@ class Source(Protocol):
         cancel: CancelToken,
     ) -> tuple[tuple[TailRecord, ...], str]:
         """Reads the last ``limit`` records of a range; the text says why it could not be read whole, or is empty."""
+        ...
+
+    def changes(self, planned: Mapping[int, OffsetRange]) -> dict[int, str]:
+        """Partitions whose planned offsets lie in files that changed since the bounds were asked, with a sentence each.
+
+        None of a cluster, whose brokers answer for their logs.
+        """
         ...
 
     def epoch_ends(self, epochs: Sequence[tuple[int, int]]) -> dict[int, tuple[int, int]]:

@@ -14,13 +14,16 @@ from kcompare.sources.base import Identity, PartitionProblem, Rows, SliceDigest,
 from kcompare.sources.consumer import Administrator, Event, Kind
 from kcompare.sources.consumer_reading import Connections, ReaderPool, Reading, Wanted
 from kcompare.sources.kafka import INTERNAL_TOPICS
+from kcompare.sources.native import order_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from kcompare._native import CancelToken, ColumnRead, MemoryBudget, Progress, RateLimit
+    from kcompare.check_model import CheckFinding, StartReport
     from kcompare.model import Slice, View
     from kcompare.settings.cluster import ClusterSettings
+    from kcompare.sources.base import TimeOrder
     from kcompare.sources.consumer_reading import End
 
 
@@ -127,6 +130,10 @@ class ConsumerSource:
     def prepare(self, partition: int) -> None:
         """Librdkafka leaves aborted records out by itself."""
 
+    def changes(self, planned: Mapping[int, OffsetRange]) -> dict[int, str]:  # noqa: ARG002
+        """None: brokers answer for their logs."""
+        return {}
+
     def epoch_ends(self, epochs: Sequence[tuple[int, int]]) -> dict[int, tuple[int, int]]:  # noqa: ARG002
         """Librdkafka cannot be asked, and what nobody knows is not to be trusted."""
         return {}
@@ -146,7 +153,33 @@ class ConsumerSource:
         taker = _native.ColumnSlice.cells(
             start=offsets.start, stop=offsets.stop, checkpoints=list(piece.checkpoints), progress=progress
         )
-        wanted = Wanted(self.view.topic, piece.partition, offsets, isolation, settle_ms / 1000)
+        return self._digest(piece, isolation, settle_ms / 1000, taker, budget, cancel)[0]
+
+    def check(
+        self,
+        piece: Slice,
+        bytes_per_offset: int,  # noqa: ARG002
+        budget: MemoryBudget,
+        cancel: CancelToken,
+        progress: Progress,
+    ) -> tuple[SliceDigest, TimeOrder]:
+        """See :class:`kcompare.sources.base.Source`."""
+        offsets = piece.range
+        taker = _native.ColumnSlice.check(start=offsets.start, stop=offsets.stop, progress=progress)
+        digest, found = self._digest(piece, IsolationLevel.READ_UNCOMMITTED, 0.0, taker, budget, cancel)
+        assert found.order is not None, "the slice was made to look at timestamps"  # noqa: S101
+        return digest, order_of(found.order)
+
+    def _digest(
+        self,
+        piece: Slice,
+        isolation: IsolationLevel,
+        settle_s: float,
+        taker: _native.ColumnSlice,
+        budget: MemoryBudget,
+        cancel: CancelToken,
+    ) -> tuple[SliceDigest, ColumnRead]:
+        wanted = Wanted(self.view.topic, piece.partition, piece.range, isolation, settle_s)
         reading = Reading(self._connections, wanted, taker, budget, cancel)
         end = reading.run()
         found = taker.finish()
@@ -162,11 +195,15 @@ class ConsumerSource:
             log_start_offset=-1,
             high_watermark=-1,
             last_stable_offset=-1,
-            unread=_unread(found, offsets.stop, end),
+            unread=_unread(found, piece.range.stop, end),
             unexplained=tuple(OffsetRange(*gap) for gap in found.unexplained),
             unexplained_total=found.unexplained_total,
             leader_epochs=tuple(reading.epochs),
-        )
+        ), found
+
+    def inspect(self, partition: int) -> tuple[tuple[CheckFinding, ...], StartReport | None]:  # noqa: ARG002
+        """Nothing: what a broker would do when it starts is for the broker to say."""
+        return (), None
 
     def rows(
         self,

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 from kcompare import _native
 from kcompare.errors import RefusedError, SourceError, TopicNotFoundError, UnreachableError
-from kcompare.model import DataPath, OffsetRange, PartitionBounds, Reason, TailRecord
-from kcompare.sources.base import Identity, PartitionProblem, Rows, SliceDigest, Unread
+from kcompare.model import DataPath, PartitionBounds, TailRecord
+from kcompare.sources.base import Identity, PartitionProblem
+from kcompare.sources.native import digest_of, order_of, place_of, problem_of, rows_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from kcompare._native import (
         CancelToken,
@@ -18,11 +19,12 @@ if TYPE_CHECKING:
         NativeBounds,
         Progress,
         RateLimit,
-        SliceRead,
         TopicMetadata,
     )
-    from kcompare.model import IsolationLevel, Slice, View
+    from kcompare.check_model import CheckFinding, StartReport
+    from kcompare.model import IsolationLevel, OffsetRange, Slice, View
     from kcompare.settings.cluster import ClusterSettings
+    from kcompare.sources.base import Rows, SliceDigest, TimeOrder
 
 NO_TOPIC_ID = bytes(16)
 INTERNAL_TOPICS = frozenset({"__consumer_offsets", "__transaction_state", "__share_group_state", "__cluster_metadata"})
@@ -180,23 +182,33 @@ class KafkaSource:
             cancel=cancel,
             progress=progress,
         )
-        return SliceDigest(
-            slice=piece,
-            cells=found.rows,
-            anchors=found.anchors,
-            records=found.records,
-            bytes=found.bytes,
-            end=found.end,
-            end_code=found.end_code,
-            end_detail=found.end_detail,
-            log_start_offset=found.log_start_offset,
-            high_watermark=found.high_watermark,
-            last_stable_offset=found.last_stable_offset,
-            unread=_unread(found, piece.range.stop, self._place(piece.partition)),
-            unexplained=tuple(OffsetRange(*gap) for gap in found.unexplained),
-            unexplained_total=found.unexplained_total,
-            leader_epochs=tuple(found.leader_epochs),
+        return digest_of(found, piece, place_of(self.view.topic, piece.partition))
+
+    def check(
+        self,
+        piece: Slice,
+        bytes_per_offset: int,
+        budget: MemoryBudget,
+        cancel: CancelToken,
+        progress: Progress,
+    ) -> tuple[SliceDigest, TimeOrder]:
+        """See :class:`kcompare.sources.base.Source`."""
+        found, order = self._cluster.read_check(
+            topic=self.view.topic,
+            topic_id=self._topic_id,
+            partition=piece.partition,
+            start=piece.range.start,
+            stop=piece.range.stop,
+            bytes_per_offset=bytes_per_offset,
+            budget=budget,
+            cancel=cancel,
+            progress=progress,
         )
+        return digest_of(found, piece, place_of(self.view.topic, piece.partition)), order_of(order)
+
+    def inspect(self, partition: int) -> tuple[tuple[CheckFinding, ...], StartReport | None]:  # noqa: ARG002
+        """Nothing: what a broker would do when it starts is for the broker to say."""
+        return (), None
 
     def rows(
         self,
@@ -219,8 +231,7 @@ class KafkaSource:
             budget=budget,
             cancel=cancel,
         )
-        unread = _unread(found, offsets.stop, self._place(partition))
-        return Rows(found.rows, whole=not unread, problem=unread[0].detail if unread else "")
+        return rows_of(found, offsets.stop, place_of(self.view.topic, partition))
 
     def records(
         self,
@@ -245,11 +256,12 @@ class KafkaSource:
             budget=budget,
             cancel=cancel,
         )
-        unread = _unread(found, offsets.stop, self._place(partition))
-        return tuple(TailRecord(*record) for record in records), unread[0].detail if unread else ""
+        problem = problem_of(found, offsets.stop, place_of(self.view.topic, partition))
+        return tuple(TailRecord(*record) for record in records), problem or ""
 
-    def _place(self, partition: int) -> str:
-        return f"partition {partition} of topic {self.view.topic!r}"
+    def changes(self, planned: Mapping[int, OffsetRange]) -> dict[int, str]:  # noqa: ARG002
+        """None: brokers answer for their logs."""
+        return {}
 
     def epoch_ends(self, epochs: Sequence[tuple[int, int]]) -> dict[int, tuple[int, int]]:
         """See :class:`kcompare.sources.base.Source`."""
@@ -267,15 +279,3 @@ def _bounds(found: NativeBounds) -> PartitionBounds:
         leader_epoch=found.leader_epoch,
         listed_end=found.listed_end,
     )
-
-
-def _unread(found: SliceRead, stop: int, partition: str) -> tuple[Unread, ...]:
-    ranges = [Unread(OffsetRange(start, end), reason, detail) for start, end, reason, detail in found.unread]
-    if found.position < stop:
-        # Also where the fetch ended as it should: what no sound batch has accounted for was not read.
-        reason, detail = found.end, found.end_detail
-        if found.end == "reached":
-            reason = Reason.CORRUPT_BATCH.value
-            detail = f"no sound batch accounts for offsets [{found.position}, {stop}) of {partition}"
-        ranges.append(Unread(OffsetRange(found.position, stop), reason, detail))
-    return tuple(ranges)

@@ -1,4 +1,4 @@
-"""From settings to an open cluster: the one place that knows which client reads what."""
+"""From a view to what it is read from: the one place that knows which client reads what."""
 
 from __future__ import annotations
 
@@ -6,29 +6,34 @@ from typing import TYPE_CHECKING
 
 from kcompare.model import DataPath
 from kcompare.sources.kafka import KafkaCluster
+from kcompare.sources.logdir import LogdirCluster
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from kcompare._native import CancelToken, RateLimit
+    from kcompare.model import View
     from kcompare.settings.cluster import ClusterSettings
     from kcompare.sources.base import Cluster
 
 
 def open_cluster(
-    bootstrap: Sequence[tuple[str, int]],
+    view: View,
     settings: ClusterSettings,
     cancel: CancelToken,
     rate: RateLimit | None = None,
 ) -> Cluster:
-    """Connects to a cluster by the data path that the settings name. Reading records keeps to ``rate``.
+    """Opens log directories, or connects to a cluster by the data path that the settings name.
+
+    Reading records keeps to ``rate``.
 
     Raises:
-        SourceError: it could not be reached, or refuses us.
+        UsageError: a log directory that is none.
+        SourceError: it could not be reached or read, or refuses us.
     """
+    if view.is_directory:
+        return LogdirCluster(view.paths, cancel, rate)
     if settings.data_path is DataPath.CONSUMER:
         # confluent-kafka takes a while to import, and who does not need it need not have it.
         from kcompare.sources.consumer_source import ConsumerCluster
 
-        return ConsumerCluster(bootstrap, settings, cancel, rate)
-    return KafkaCluster(bootstrap, settings, cancel, rate)
+        return ConsumerCluster(view.bootstrap, settings, cancel, rate)
+    return KafkaCluster(view.bootstrap, settings, cancel, rate)

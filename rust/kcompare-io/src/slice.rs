@@ -81,6 +81,7 @@ impl<C: RecordConsumer, F: FnMut(&SliceReader<C>)> BatchSink for SliceSink<'_, C
             Unreadable::Damaged { to, .. } => {
                 self.reader.unreadable_to(to, UnreadReason::CorruptBatch, detail);
             }
+            Unreadable::Lost { to, reason, .. } => self.reader.unreadable_to(to, reason, detail),
             // The offset that such a batch claims leads nowhere: the log goes on where it was.
             Unreadable::OutOfOrder { .. } | Unreadable::BeyondEnd { .. } => {
                 let here = self.reader.position();

@@ -4,9 +4,10 @@
 //! functions and nothing is kept for longer than it takes to copy it into a column. The digests then run without the
 //! GIL.
 
+use crate::check::PyTimeOrder;
 use crate::control::PyProgress;
 use crate::read::{LastRecords, TailRecord};
-use kcompare_core::digest::{CellBuilder, ColumnReader, Profile, RowBuilder, StreamStats};
+use kcompare_core::digest::{CellBuilder, CheckBuilder, ColumnReader, Profile, RowBuilder, StreamStats};
 use kcompare_core::records::{ByteColumn, Columns, ColumnsError};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
@@ -141,6 +142,7 @@ impl Packed {
 /// What takes the records.
 enum Reader {
     Cells(Box<ColumnReader<CellBuilder<'static>>>),
+    Check(Box<ColumnReader<CheckBuilder<'static>>>),
     Rows(ColumnReader<RowBuilder<'static>>),
     Last(ColumnReader<LastRecords>),
 }
@@ -150,6 +152,7 @@ macro_rules! each {
     ($reader:expr, $name:ident => $does:expr) => {
         match $reader {
             Reader::Cells($name) => $does,
+            Reader::Check($name) => $does,
             Reader::Rows($name) => $does,
             Reader::Last($name) => $does,
         }
@@ -161,6 +164,7 @@ struct PyColumnRead {
     rows: Py<PyBytes>,
     anchors: Py<PyBytes>,
     last: Vec<TailRecord>,
+    order: Option<Py<PyTimeOrder>>,
     records: u64,
     bytes: u64,
     position: i64,
@@ -213,6 +217,14 @@ impl PyColumnSlice {
         check_range(start, stop)?;
         let builder = CellBuilder::new(&PROFILE, start, &checkpoints);
         Ok(Self::new(Reader::Cells(Box::new(ColumnReader::new(start, stop, builder))), Some(progress)))
+    }
+
+    #[staticmethod]
+    #[pyo3(signature = (*, start, stop, progress))]
+    fn check(start: i64, stop: i64, progress: Py<PyProgress>) -> PyResult<Self> {
+        check_range(start, stop)?;
+        let builder = CheckBuilder::new(&PROFILE, start);
+        Ok(Self::new(Reader::Check(Box::new(ColumnReader::new(start, stop, builder))), Some(progress)))
     }
 
     #[staticmethod]
@@ -295,6 +307,7 @@ impl PyColumnSlice {
             rows: PyBytes::new(py, rows).unbind(),
             anchors: PyBytes::new(py, anchors).unbind(),
             last,
+            order: None,
             records,
             bytes: stats.bytes,
             position,
@@ -307,6 +320,13 @@ impl PyColumnSlice {
                 let records = builder.records();
                 let (cells, anchors) = builder.finish();
                 read(&cells, &anchors, Vec::new(), records, stats, position)
+            }
+            Reader::Check(reader) => {
+                let (builder, stats, position) = reader.finish();
+                let records = builder.records();
+                let (cells, order) = builder.finish();
+                let order = Some(Py::new(py, PyTimeOrder::from(order))?);
+                PyColumnRead { order, ..read(&cells, &[], Vec::new(), records, stats, position) }
             }
             Reader::Rows(reader) => {
                 let (builder, stats, position) = reader.finish();

@@ -8,14 +8,19 @@
 )]
 
 mod align;
+mod check;
 mod cluster;
 mod columns;
 mod control;
 mod diff;
 mod errors;
+mod logdir;
+mod logdir_read;
 mod names;
 mod read;
 mod serve;
+mod serve_directories;
+mod start;
 
 use kcompare_core::digest::{
     ANCHOR_BYTES, CELL_BYTES, CELL_OFFSETS, DEFAULT_SEED, DIGEST_VERSION, ROW_BYTES,
@@ -35,9 +40,13 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     control::register(module)?;
     cluster::register(module)?;
     read::register(module)?;
+    check::register(module)?;
     columns::register(module)?;
     align::register(module)?;
     diff::register(module)?;
     names::register(module)?;
-    serve::register(module)
+    serve::register(module)?;
+    serve_directories::register(module)?;
+    start::register(module)?;
+    logdir::register(module)
 }

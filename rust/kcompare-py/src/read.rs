@@ -10,6 +10,7 @@ use kcompare_core::records::RecordView;
 use kcompare_io::budget::MemoryBudget;
 use kcompare_io::cancel::CancelToken;
 use kcompare_io::error::{ErrorKind, WireError};
+use kcompare_io::logdir::{LogDirError, LogDirs, ReadEnd, ReadOutcome, ReadRange};
 use kcompare_io::slice::{SliceSink, output_share};
 use kcompare_io::wire::{self, Cluster, FetchEnd, FetchOutcome, FetchRange};
 use pyo3::exceptions::PyValueError;
@@ -22,7 +23,7 @@ use std::time::Duration;
 type UnreadTuple = (i64, i64, &'static str, String);
 
 #[pyclass(name = "SliceRead", frozen, get_all)]
-struct PySliceRead {
+pub(crate) struct PySliceRead {
     rows: Py<PyBytes>,
     anchors: Py<PyBytes>,
     records: u64,
@@ -96,26 +97,74 @@ fn end_of(outcome: &Result<FetchOutcome, WireError>, range: &FetchRange, positio
     }
 }
 
-/// What one slice is: everything that the three verbs have in common.
-struct Job<'a> {
-    cluster: &'a Cluster,
-    range: FetchRange,
+/// The same for log directories.
+fn end_in_files(
+    outcome: &Result<(ReadOutcome, Seen), LogDirError>,
+    range: &FetchRange,
+    position: i64,
+) -> End {
+    let place = format!("partition {} of topic {:?} at offset {position}", range.partition, range.topic);
+    let end = |word, detail: String| End { word, code: "", detail };
+    match outcome {
+        Ok((outcome, seen)) => match outcome.end {
+            ReadEnd::Reached => end("reached", String::new()),
+            ReadEnd::OpenTransaction => end(
+                "open_transaction",
+                format!(
+                    "{place}: the log ends with an open transaction that begins at offset {}",
+                    seen.last_stable_offset
+                ),
+            ),
+            ReadEnd::Truncated => {
+                end("truncated", format!("{place}: the log ends at offset {}", seen.high_watermark))
+            }
+        },
+        Err(LogDirError::Cancelled) => end("interrupted", format!("{place}: {}", LogDirError::Cancelled)),
+        Err(error) => end("partition_unavailable", format!("{place}: {error}")),
+    }
+}
+
+/// Where the batches of a slice come from.
+#[derive(Clone, Copy)]
+pub(crate) enum Origin<'a> {
+    Cluster(&'a Cluster),
+    LogDirs(&'a LogDirs),
+}
+
+/// What the origin said of the log; -1 nothing.
+#[derive(Clone, Copy)]
+struct Seen {
+    log_start_offset: i64,
+    high_watermark: i64,
+    last_stable_offset: i64,
+    throttle_ms: u64,
+}
+
+impl Seen {
+    const NOTHING: Self =
+        Self { log_start_offset: -1, high_watermark: -1, last_stable_offset: -1, throttle_ms: 0 };
+}
+
+/// What one slice is: everything that the verbs have in common.
+pub(crate) struct Job<'a> {
+    origin: Origin<'a>,
+    pub(crate) range: FetchRange,
     isolation_level: IsolationLevel,
     budget: &'a MemoryBudget,
     cancel: &'a CancelToken,
 }
 
 /// A finished slice before it becomes Python objects.
-struct Done<C> {
-    consumer: C,
+pub(crate) struct Done<C> {
+    pub(crate) consumer: C,
     stats: StreamStats,
     position: i64,
     end: End,
-    outcome: Option<FetchOutcome>,
+    seen: Seen,
 }
 
 impl Job<'_> {
-    fn run<C: RecordConsumer>(&self, consumer: C, after: impl FnMut(&SliceReader<C>)) -> Done<C> {
+    pub(crate) fn run<C: RecordConsumer>(&self, consumer: C, after: impl FnMut(&SliceReader<C>)) -> Done<C> {
         let spec = SliceSpec {
             start: self.range.start,
             stop: self.range.stop,
@@ -123,26 +172,72 @@ impl Job<'_> {
         };
         let reader = SliceReader::new(spec, consumer, output_share(self.budget));
         let mut sink = SliceSink::new(reader, self.budget, self.cancel, after);
-        let outcome = self.cluster.fetch(&self.range, &mut sink, self.budget, self.cancel);
-        let (consumer, stats, position) = sink.finish();
-        let end = end_of(&outcome, &self.range, position);
-        Done { consumer, stats, position, end, outcome: outcome.ok() }
+        match self.origin {
+            Origin::Cluster(cluster) => {
+                let outcome = cluster.fetch(&self.range, &mut sink, self.budget, self.cancel);
+                let (consumer, stats, position) = sink.finish();
+                let end = end_of(&outcome, &self.range, position);
+                let seen = outcome.map_or(Seen::NOTHING, |outcome| Seen {
+                    log_start_offset: outcome.log_start_offset,
+                    high_watermark: outcome.high_watermark,
+                    last_stable_offset: outcome.last_stable_offset,
+                    throttle_ms: outcome.throttle_ms,
+                });
+                Done { consumer, stats, position, end, seen }
+            }
+            Origin::LogDirs(dirs) => {
+                let outcome = self.from_files(dirs, &mut sink);
+                let (consumer, stats, position) = sink.finish();
+                let end = end_in_files(&outcome, &self.range, position);
+                let seen = outcome.map_or(Seen::NOTHING, |(_, seen)| seen);
+                Done { consumer, stats, position, end, seen }
+            }
+        }
+    }
+
+    fn from_files(
+        &self,
+        dirs: &LogDirs,
+        sink: &mut dyn wire::BatchSink,
+    ) -> Result<(ReadOutcome, Seen), LogDirError> {
+        let FetchRange { ref topic, partition, start, stop, isolation_level, .. } = self.range;
+        let log = dirs.partition(topic, partition, self.cancel)?;
+        let bounds = log.bounds();
+        let seen = Seen {
+            log_start_offset: bounds.log_start_offset,
+            high_watermark: bounds.log_end_offset,
+            last_stable_offset: bounds.last_stable_offset,
+            throttle_ms: 0,
+        };
+        let range = ReadRange { start, stop, isolation_level };
+        Ok((log.read(range, sink, self.budget, self.cancel)?, seen))
     }
 }
 
 impl<C> Done<C> {
-    fn into_python(self, py: Python<'_>, records: u64, rows: &[u8], anchors: &[u8]) -> PySliceRead {
-        let seen = |pick: fn(&FetchOutcome) -> i64| self.outcome.as_ref().map_or(-1, pick);
+    /// The consumer, and the rest without it.
+    pub(crate) fn take_consumer(self) -> (C, Done<()>) {
+        let Self { consumer, stats, position, end, seen } = self;
+        (consumer, Done { consumer: (), stats, position, end, seen })
+    }
+
+    pub(crate) fn into_python(
+        self,
+        py: Python<'_>,
+        records: u64,
+        rows: &[u8],
+        anchors: &[u8],
+    ) -> PySliceRead {
         PySliceRead {
             rows: PyBytes::new(py, rows).unbind(),
             anchors: PyBytes::new(py, anchors).unbind(),
             records,
             bytes: self.stats.bytes,
             position: self.position,
-            log_start_offset: seen(|outcome| outcome.log_start_offset),
-            high_watermark: seen(|outcome| outcome.high_watermark),
-            last_stable_offset: seen(|outcome| outcome.last_stable_offset),
-            throttle_ms: self.outcome.as_ref().map_or(0, |outcome| outcome.throttle_ms),
+            log_start_offset: self.seen.log_start_offset,
+            high_watermark: self.seen.high_watermark,
+            last_stable_offset: self.seen.last_stable_offset,
+            throttle_ms: self.seen.throttle_ms,
             end: self.end.word,
             end_code: self.end.code,
             end_detail: self.end.detail,
@@ -206,9 +301,9 @@ fn isolation(name: &str) -> PyResult<(IsolationLevel, wire::IsolationLevel)> {
     }
 }
 
-#[expect(clippy::too_many_arguments, reason = "what the three verbs were given")]
-fn job<'a>(
-    cluster: &'a PyCluster,
+#[expect(clippy::too_many_arguments, reason = "what the verbs were given")]
+pub(crate) fn job<'a>(
+    origin: Origin<'a>,
     topic: &str,
     topic_id: &[u8],
     partition: i32,
@@ -235,20 +330,62 @@ fn job<'a>(
         settle: Duration::ZERO,
         bytes_per_offset: 0,
     };
-    Ok(Job { cluster: &cluster.0, range, isolation_level, budget: &budget.0, cancel: &cancel.0 })
+    Ok(Job { origin, range, isolation_level, budget: &budget.0, cancel: &cancel.0 })
 }
 
-/// Shows the counters what is new since the last call.
-fn count<'p>(counters: &Counters) -> impl FnMut(&SliceReader<CellBuilder<'p>>) {
+/// Shows the counters what is new since the last call; `records` says how many the consumer has.
+pub(crate) fn count<C: RecordConsumer>(
+    counters: &Counters,
+    records: impl Fn(&C) -> u64,
+) -> impl FnMut(&SliceReader<C>) {
     let mut shown = None;
     move |reader| {
-        let now = (reader.consumer().records(), reader.bytes(), reader.position());
-        let (records, bytes, position) = shown.unwrap_or((0, 0, reader.start()));
-        counters.records.fetch_add(now.0 - records, Ordering::Relaxed);
+        let now = (records(reader.consumer()), reader.bytes(), reader.position());
+        let (before, bytes, position) = shown.unwrap_or((0, 0, reader.start()));
+        counters.records.fetch_add(now.0 - before, Ordering::Relaxed);
         counters.bytes.fetch_add(now.1.saturating_sub(bytes), Ordering::Relaxed);
         counters.offsets.fetch_add((now.2 - position).max(0) as u64, Ordering::Relaxed);
         shown = Some(now);
     }
+}
+
+/// A slice as cell and anchor rows.
+pub(crate) fn cells(
+    py: Python<'_>,
+    job: &Job<'_>,
+    checkpoints: &[i64],
+    progress: &PyProgress,
+) -> PySliceRead {
+    let profile = Profile::default();
+    let (counters, start) = (&progress.0, job.range.start);
+    let done = py.detach(|| {
+        job.run(CellBuilder::new(&profile, start, checkpoints), count(counters, CellBuilder::records))
+    });
+    let (consumer, done) = done.take_consumer();
+    let records = consumer.records();
+    let (cells, anchors) = consumer.finish();
+    done.into_python(py, records, &cells, &anchors)
+}
+
+/// The first `limit` records of a slice as record rows.
+pub(crate) fn rows(py: Python<'_>, job: &Job<'_>, limit: usize) -> PySliceRead {
+    let profile = Profile::default();
+    let done = py.detach(|| job.run(RowBuilder::new(&profile, job.range.start, limit), |_| ()));
+    let (consumer, done) = done.take_consumer();
+    let records = consumer.records();
+    done.into_python(py, records, &consumer.finish(), &[])
+}
+
+/// The last `limit` records of a slice.
+pub(crate) fn records(
+    py: Python<'_>,
+    job: &Job<'_>,
+    limit: usize,
+    value_limit_bytes: usize,
+) -> (Vec<TailRecord>, PySliceRead) {
+    let consumer = LastRecords { kept: VecDeque::new(), limit, value_limit_bytes, records: 0 };
+    let (consumer, done) = py.detach(|| job.run(consumer, |_| ())).take_consumer();
+    (consumer.kept.into(), done.into_python(py, consumer.records, &[], &[]))
 }
 
 #[pymethods]
@@ -272,16 +409,11 @@ impl PyCluster {
         cancel: &PyCancelToken,
         progress: &PyProgress,
     ) -> PyResult<PySliceRead> {
-        let mut job = job(self, topic, topic_id, partition, start, stop, isolation_level, budget, cancel)?;
+        let origin = Origin::Cluster(&self.0);
+        let mut job = job(origin, topic, topic_id, partition, start, stop, isolation_level, budget, cancel)?;
         job.range.settle = Duration::from_millis(settle_ms);
         job.range.bytes_per_offset = bytes_per_offset;
-        let profile = Profile::default();
-        let counters = &progress.0;
-        let done = py.detach(|| job.run(CellBuilder::new(&profile, start, &checkpoints), count(counters)));
-        let Done { consumer, stats, position, end, outcome } = done;
-        let records = consumer.records();
-        let (cells, anchors) = consumer.finish();
-        Ok(Done { consumer: (), stats, position, end, outcome }.into_python(py, records, &cells, &anchors))
+        Ok(cells(py, &job, &checkpoints, progress))
     }
 
     #[pyo3(signature = (*, topic, topic_id, partition, start, stop, isolation_level, limit, budget, cancel))]
@@ -299,13 +431,9 @@ impl PyCluster {
         budget: &PyMemoryBudget,
         cancel: &PyCancelToken,
     ) -> PyResult<PySliceRead> {
-        let job = job(self, topic, topic_id, partition, start, stop, isolation_level, budget, cancel)?;
-        let profile = Profile::default();
-        let done = py.detach(|| job.run(RowBuilder::new(&profile, start, limit), |_| ()));
-        let Done { consumer, stats, position, end, outcome } = done;
-        let records = consumer.records();
-        let rows = consumer.finish();
-        Ok(Done { consumer: (), stats, position, end, outcome }.into_python(py, records, &rows, &[]))
+        let origin = Origin::Cluster(&self.0);
+        let job = job(origin, topic, topic_id, partition, start, stop, isolation_level, budget, cancel)?;
+        Ok(rows(py, &job, limit))
     }
 
     #[pyo3(signature = (*, topic, topic_id, partition, start, stop, isolation_level, limit, value_limit_bytes, budget,
@@ -325,13 +453,9 @@ impl PyCluster {
         budget: &PyMemoryBudget,
         cancel: &PyCancelToken,
     ) -> PyResult<(Vec<TailRecord>, PySliceRead)> {
-        let job = job(self, topic, topic_id, partition, start, stop, isolation_level, budget, cancel)?;
-        let consumer = LastRecords { kept: VecDeque::new(), limit, value_limit_bytes, records: 0 };
-        let done = py.detach(|| job.run(consumer, |_| ()));
-        let Done { consumer, stats, position, end, outcome } = done;
-        let records = consumer.records;
-        let read = Done { consumer: (), stats, position, end, outcome }.into_python(py, records, &[], &[]);
-        Ok((consumer.kept.into(), read))
+        let origin = Origin::Cluster(&self.0);
+        let job = job(origin, topic, topic_id, partition, start, stop, isolation_level, budget, cancel)?;
+        Ok(records(py, &job, limit, value_limit_bytes))
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod cell_builder;
 mod cells;
+mod check;
 mod column_reader;
 mod modular;
 mod profile;
@@ -17,6 +18,7 @@ pub use cell_builder::CellBuilder;
 pub use cells::{
     ANCHOR_BYTES, AnchorRow, CELL_BYTES, CELL_OFFSETS, CellRow, Gap, LayoutError, read_anchors, read_cells,
 };
+pub use check::{CheckBuilder, MAX_STEPS_BACK, StepBack, TimeOrder};
 pub use column_reader::ColumnReader;
 pub use modular::{MODULUS, add, mul, reduce, sub};
 pub use profile::{DEFAULT_SEED, DIGEST_VERSION, FieldDigests, Profile};

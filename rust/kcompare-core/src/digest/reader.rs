@@ -46,6 +46,14 @@ pub enum UnreadReason {
     BatchTooLarge,
     /// A batch whose leader epoch is below that of an earlier one.
     LeaderEpochWentBack,
+    /// Damage in a log directory that is not the end of the log.
+    DamageBeforeEnd,
+    /// Offsets of a log directory whose segment file is not there.
+    MissingSegment,
+    /// Offsets that a broker keeps in remote storage only (KIP-405).
+    RemoteOnly,
+    /// A file that could not be read.
+    IoError,
 }
 
 impl UnreadReason {
@@ -55,6 +63,10 @@ impl UnreadReason {
             Self::CorruptBatch => "corrupt_batch",
             Self::BatchTooLarge => "batch_too_large",
             Self::LeaderEpochWentBack => "leader_epoch_went_back",
+            Self::DamageBeforeEnd => "damage_before_end",
+            Self::MissingSegment => "missing_segment",
+            Self::RemoteOnly => "remote_only",
+            Self::IoError => "io_error",
         }
     }
 }

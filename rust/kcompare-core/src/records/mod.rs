@@ -6,6 +6,7 @@
 
 mod batch;
 mod builder;
+mod checksum;
 mod columns;
 mod compress;
 mod compression;
@@ -22,6 +23,7 @@ mod varint;
 mod xerial;
 
 pub use builder::{BatchBuilder, BuildError, NewRecord, encode_body, reseal};
+pub use checksum::BatchChecksum;
 pub use columns::{ByteColumn, Columns, ColumnsError};
 pub use compress::SnappyFraming;
 pub use compression::Codec;

@@ -153,7 +153,14 @@ fn read_open(
     call: &Call<'_>,
 ) -> Result<(PartitionData, Piece), i16> {
     let bounds = partition.bounds();
-    let stop = if committed { bounds.last_stable_offset } else { bounds.high_watermark };
+    let mut stop = if committed { bounds.last_stable_offset } else { bounds.high_watermark };
+    if committed {
+        let certain = partition.certain_until(asked.fetch_offset);
+        if certain <= asked.fetch_offset && asked.fetch_offset < stop {
+            return Err(ResponseError::CorruptMessage.code());
+        }
+        stop = stop.min(certain);
+    }
     let limit = usize::try_from(asked.partition_max_bytes).unwrap_or(0).min(so_far.budget);
     let batches =
         partition.read(asked.fetch_offset, stop, limit).map_err(|error| access::error_code(&error))?;

@@ -123,6 +123,14 @@ pub enum StoreError {
     /// A stored batch cannot be decoded.
     #[error(transparent)]
     Record(#[from] RecordError),
+    /// Offsets within the log whose records are gone or cannot be trusted.
+    #[error("offset {offset} cannot be served: {detail}")]
+    Unreadable {
+        /// The offset that was asked for.
+        offset: i64,
+        /// What is there instead, as a sentence.
+        detail: String,
+    },
     /// The bytes could not be read.
     #[error(transparent)]
     Io(#[from] io::Error),
@@ -177,6 +185,12 @@ pub trait StoredPartition: Send + Sync {
 
     /// The leader epochs of the log, in ascending order.
     fn leader_epochs(&self) -> Vec<EpochStart>;
+
+    /// Up to where the list of aborted transactions is complete for a reader at `offset`; `offset` itself where it is
+    /// not. What lies behind it may be of a transaction whose marker is lost.
+    fn certain_until(&self, _offset: i64) -> i64 {
+        i64::MAX
+    }
 
     /// The aborted transactions that have records in `start..stop`.
     fn aborted_transactions(&self, start: i64, stop: i64) -> Vec<AbortedTransaction>;

@@ -25,6 +25,7 @@ pub use bounds::PartitionBounds;
 pub use cluster::{ByPartition, Cluster};
 pub use codes::{broker_error, is_refusal, is_retriable};
 pub use epochs::EpochEnd;
+pub(crate) use fetch::buffers::{Buffers, wire_share};
 pub use fetch::{BatchSink, FetchEnd, FetchOutcome, FetchRange, IsolationLevel, Unreadable};
 pub use metadata::{BrokerInfo, ClusterMetadata, PartitionInfo, TopicInfo};
 pub use offsets::{At, OffsetAt};

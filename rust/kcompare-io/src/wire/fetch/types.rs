@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use kcompare_core::digest::UnreadReason;
 use kcompare_core::records::{AbortedTransaction, Frame, RecordError};
 
 /// Whose records a reader wants to see.
@@ -68,6 +69,16 @@ pub enum Unreadable {
         to: i64,
         /// What is wrong with the first bytes.
         error: RecordError,
+    },
+    /// From the position up to `to` nothing can be read or trusted, for a reason that only the source knows.
+    #[error("{detail}")]
+    Lost {
+        /// The first offset that can be read again, or the end of the range.
+        to: i64,
+        /// Why, as a word.
+        reason: UnreadReason,
+        /// Why, as a sentence.
+        detail: String,
     },
 }
 
