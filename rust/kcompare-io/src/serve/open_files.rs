@@ -13,10 +13,13 @@ use crate::logdir::Segment;
 /// So many files stay open. A connection holds one more while it reads from it.
 const LIMIT: usize = 64;
 
+/// Device and inode.
+type Identity = (u64, u64);
+
 /// Open files, the one that was used last in front.
 #[derive(Debug, Default)]
 pub(super) struct OpenFiles {
-    open: Mutex<VecDeque<((u64, u64), Arc<File>)>>,
+    open: Mutex<VecDeque<(Identity, Arc<File>)>>,
 }
 
 /// A segment file that is opened when it is read.
