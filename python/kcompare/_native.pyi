@@ -468,6 +468,13 @@ class LogDirs:
         cancel: CancelToken,
     ) -> tuple[list[tuple[int, int, int, int, bytes | None, bytes | None]], SliceRead]:
         """As ``Cluster.read_records``."""
+    def start_of(self, *, topic: str, partition: int, cancel: CancelToken) -> BrokerStart:
+        """What a broker would do to the directory of a partition, and what its small files tell.
+
+        Raises:
+            kcompare.errors.SourceError: a file cannot be read.
+            kcompare.errors.InterruptedRunError: the cancel token was set.
+        """
 
 class StartLoss:
     """A run of sound batches that a broker's start takes out of the log, or bytes that are no batch.
@@ -475,9 +482,9 @@ class StartLoss:
     Attributes:
         cause: in ``discarded``: ``behind_damage`` (it lies in a segment behind a batch that is not valid),
             ``later_segment`` (in a segment after that one), ``offsets_out_of_order`` (its segment is emptied),
-            ``below_log_start`` (the whole log ends below the log-start checkpoint), ``overwritten`` (a split writes over
-            it). In ``hidden``: ``above_log_end`` (kept, but new records get its offsets again), ``misplaced`` (in a file
-            whose name does not cover its offsets), ``stray`` (the directory is renamed).
+            ``below_log_start`` (the whole log ends below the log-start checkpoint), ``overwritten`` (a split writes
+            over it). In ``hidden``: ``above_log_end`` (kept, but new records get its offsets again), ``misplaced`` (in
+            a file whose name does not cover its offsets), ``stray`` (the directory is renamed).
         file: the name of the segment file; ``position`` and ``end_position`` are bytes of it.
         start: the first offset; ``stop`` is one past the last one. Equal where there is no sound batch.
         batches: sound batches.
@@ -506,8 +513,8 @@ class BrokerStart:
         log_end_offset: afterwards: where the next record is appended.
         deleted_files: ``(name, bytes, why)`` of files that go without any part of the log: ``deleted``, ``cleaned``,
             ``unfinished_swap``, ``replaced``, ``orphaned_index``.
-        recovered: ``(file, base offset, why, truncated at byte, bytes cut off)`` in the order in which it happens; why is
-            ``past_recovery_point``, ``no_offset_index``, ``bad_transaction_index`` or ``offsets_out_of_order``.
+        recovered: ``(file, base offset, why, truncated at byte, bytes cut off)`` in the order in which it happens; why
+            is ``past_recovery_point``, ``no_offset_index``, ``bad_transaction_index`` or ``offsets_out_of_order``.
         discarded: what is cut off or deleted.
         hidden: what stays on disk and is not part of the log any more.
         reused: offsets that new records would be given although the directory holds, or held, others there.
@@ -537,7 +544,7 @@ def start_of_directory(
 ) -> BrokerStart:
     """What a start would do to one partition directory, given what the log directory around it says.
 
-    ``LogDirs.start_of`` reads that itself, and adds the evidence.
+    ``LogDirs.start_of`` knows that itself, and adds the evidence.
 
     Raises:
         kcompare.errors.SourceError: a file cannot be read.

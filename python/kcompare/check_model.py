@@ -82,19 +82,25 @@ class StartReport:
     Attributes:
         refused: why the broker would not come up; None where it would.
         log_start_offset: afterwards; -1 where it would not come up.
+        stray: the directory would be renamed, and an empty log made in its place.
         discarded_records: records in sound batches that it would delete.
         hidden_records: records that would stay on disk and be served to nobody.
         reused: offsets that records on disk have and new records would get again.
         deleted_files: files that go without any part of the log going with them.
+        recovered_segments: segments that it would check batch by batch, and write new indexes for.
+        truncated_bytes: bytes that it would cut off of them.
     """
 
     refused: str | None
     log_start_offset: int
     log_end_offset: int
+    stray: bool = False
     discarded_records: int = 0
     hidden_records: int = 0
     reused: OffsetRange | None = None
     deleted_files: int = 0
+    recovered_segments: int = 0
+    truncated_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)

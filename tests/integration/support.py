@@ -52,7 +52,7 @@ def _validator(name: str) -> Draft202012Validator:
     return Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
 
 
-VALIDATORS = {name: _validator(name) for name in ("report", "tail")}
+VALIDATORS = {name: _validator(name) for name in ("report", "tail", "check")}
 
 
 class Ended(NamedTuple):
@@ -178,6 +178,11 @@ def answer(ended: Ended, *, schema: str = "report") -> Answer:
 def compare(left: str, right: str, *options: str) -> Answer:
     """Runs ``kcompare compare --output json``."""
     return answer(run("compare", left, right, "--output", "json", *options))
+
+
+def check(view: str, *options: str) -> Answer:
+    """Runs ``kcompare check --output json``."""
+    return answer(run("check", view, "--output", "json", *options), schema="check")
 
 
 def tail(*arguments: str) -> Answer:

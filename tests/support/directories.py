@@ -115,7 +115,7 @@ class _Native:
 
     def roots(self) -> list[Any]:
         found = self._directory
-        return [SimpleNamespace(path=str(found.path), cluster_id=found.cluster_id, node_id=found.node_id)]
+        return [SimpleNamespace(path=str(found.path), cluster_id=found.cluster_id, node_id=found.node_id, problems=[])]
 
     def topics(self) -> list[str]:
         return sorted(self._directory.partitions)
@@ -128,6 +128,8 @@ class _Native:
             SimpleNamespace(
                 partition=partition,
                 path=str(path),
+                root=0,
+                problems=[],
                 topic_id=self._directory.cluster.topic_ids[topic],
                 compacted=self._directory.compacted,
                 device=path.stat().st_dev,
@@ -178,6 +180,21 @@ class _Native:
 
     def read_records(self, *, topic: str, **options: Any) -> Any:
         return self._cluster.read_records(topic=topic, topic_id=self._id(topic), **options)
+
+    def start_of(self, **_: Any) -> Any:
+        """A start that changes nothing."""
+        return SimpleNamespace(
+            refused=None,
+            stray=False,
+            log_start_offset=0,
+            log_end_offset=0,
+            deleted_files=[],
+            recovered=[],
+            discarded=[],
+            hidden=[],
+            reused=None,
+            evidence=[],
+        )
 
     def _id(self, topic: str) -> bytes:
         return self._directory.cluster.topic_ids[topic]

@@ -41,9 +41,9 @@ from tests.unit.report_samples import (
 GOLDEN = Path(__file__).parent.parent / "golden" / "report"
 
 
-def compare_with_golden(name: str, text: str) -> None:
+def compare_with_golden(name: str, text: str, suffix: str = "txt") -> None:
     """Compares with the file. KCOMPARE_WRITE_GOLDEN=1 writes it instead, for a look at the difference."""
-    path = GOLDEN / f"{name}.txt"
+    path = GOLDEN / f"{name}.{suffix}"
     if os.environ.get("KCOMPARE_WRITE_GOLDEN"):
         path.write_text(text, encoding="utf-8")
     assert text == path.read_text(encoding="utf-8")

@@ -130,8 +130,11 @@ def _start(start: StartReport) -> Document:
         "refused": None if start.refused is None else repair(start.refused),
         "log_start_offset": start.log_start_offset,
         "log_end_offset": start.log_end_offset,
+        "stray": start.stray,
         "discarded_records": start.discarded_records,
         "hidden_records": start.hidden_records,
         "reused": range_document(start.reused),
         "deleted_files": start.deleted_files,
+        "recovered_segments": start.recovered_segments,
+        "truncated_bytes": start.truncated_bytes,
     }

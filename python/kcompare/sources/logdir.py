@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         DirectoryBroker,
         LogDirBounds,
         LogDirPartition,
+        LogDirRoot,
         MemoryBudget,
         Progress,
         RateLimit,
@@ -40,6 +41,8 @@ WORDS = {"corrupt_batch": Reason.DAMAGE_BEFORE_END, "partition_unavailable": Rea
 
 SHOWN_TOPICS = 5
 
+CLEANER_CHECKPOINT = "cleaner-offset-checkpoint"
+
 _PARTITION_DIRECTORY = re.compile(r"(.+)-[0-9]+", re.ASCII)
 
 
@@ -52,6 +55,7 @@ class _Directories:
     """
 
     native: _native.LogDirs
+    cancel: CancelToken
     looks: dict[tuple[str, int], Footprint | str] = field(default_factory=dict)
 
 
@@ -68,7 +72,7 @@ class LogdirCluster:
             SourceError: one cannot be read.
         """
         native = _native.LogDirs(paths=list(paths), cancel=cancel, rate_limit=rate)
-        self._directories = _Directories(native)
+        self._directories = _Directories(native, cancel)
 
     def topics(self) -> tuple[str, ...]:
         """See :class:`kcompare.sources.base.Cluster`."""
@@ -97,6 +101,7 @@ class LogdirSource:
     def __init__(self, view: View, directories: _Directories) -> None:
         self.view = view
         self._native = directories.native
+        self._cancel = directories.cancel
         self._looks = directories.looks
 
     def identity(self) -> Identity:
@@ -109,7 +114,7 @@ class LogdirSource:
             endpoints=frozenset(),
             cleanup_policy="compact" if any(partition.compacted for partition in found) else "",
             policy_error=None,
-            policy_is_known=all(_has_cleaner_checkpoint(root.path) for root in roots),
+            policy_is_known=all(_has_cleaner_checkpoint(root) for root in roots),
             partitions=tuple(partition.partition for partition in found),
             node_id=next((root.node_id for root in roots if root.node_id is not None), None),
             is_directory=True,
@@ -248,7 +253,7 @@ class LogdirSource:
 
     def inspect(self, partition: int) -> tuple[tuple[CheckFinding, ...], StartReport | None]:
         """See :class:`kcompare.sources.base.Source`."""
-        return inspected(self._native, self.view.topic, partition)
+        return inspected(self._native, self.view.topic, partition, self._cancel)
 
     def rows(
         self,
@@ -303,11 +308,12 @@ class LogdirSource:
         return {partition: (epoch, end) for partition, epoch, end in answers}
 
 
-def _has_cleaner_checkpoint(path: str) -> bool:
+def _has_cleaner_checkpoint(root: LogDirRoot) -> bool:
     """Whether the log cleaner's checkpoint is there and can be read; every broker has one, if only an empty one."""
+    path = str(Path(root.path, CLEANER_CHECKPOINT))
     try:
-        with Path(path, "cleaner-offset-checkpoint").open("rb") as file:
-            return bool(file.read(1))
+        with Path(path).open("rb") as file:
+            return bool(file.read(1)) and not any(CLEANER_CHECKPOINT in problem for problem in root.problems)
     except OSError:
         return False
 

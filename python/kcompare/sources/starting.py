@@ -2,22 +2,160 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kcompare.check_model import CheckEffect, CheckFinding, CheckKind
+from kcompare.check_model import CheckEffect, CheckFinding, CheckKind, StartReport
+from kcompare.model import OffsetRange
+from kcompare.sources.kafka import NO_TOPIC_ID
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from kcompare import _native
-    from kcompare.check_model import StartReport
+
+MISSING = frozenset({"first_segment_missing", "last_segment_missing"})
+"""Evidence of a part of the log that is not there. Retention or a copy that took its time may be the reason, too."""
+
+TOLD_BY_READING = frozenset({"segment_hole"})
+"""Evidence of what the reading of the records finds itself, and judges."""
 
 
 def inspected(
-    native: _native.LogDirs, topic: str, partition: int
+    native: _native.LogDirs, topic: str, partition: int, cancel: _native.CancelToken
 ) -> tuple[tuple[CheckFinding, ...], StartReport | None]:
-    """Everything that is to be said of a partition without reading its records."""
-    return tuple(_set_aside(native, topic, partition)), None
+    """Everything that is to be said of a partition without reading its records.
+
+    Raises:
+        SourceError: a file cannot be read.
+        InterruptedRunError: interrupted.
+    """
+    place = next((found for found in native.partitions(topic=topic) if found.partition == partition), None)
+    if place is None:
+        return (), None
+    start = native.start_of(topic=topic, partition=partition, cancel=cancel)
+    aged = start.stray and not _has_topic_ids(native)
+    found = [
+        *_unreadable(native, topic, place),
+        *_set_aside(native, topic, partition),
+        *_start(start, topic, place, aged=aged),
+        *_evidence(start, topic, place),
+    ]
+    return tuple(found), _report(start)
+
+
+def _report(start: _native.BrokerStart) -> StartReport:
+    if start.refused is not None:
+        return StartReport(start.refused, -1, -1)
+    return StartReport(
+        None,
+        start.log_start_offset,
+        start.log_end_offset,
+        stray=start.stray,
+        discarded_records=sum(loss.records for loss in start.discarded),
+        hidden_records=sum(loss.records for loss in start.hidden),
+        reused=None if start.reused is None else OffsetRange(*start.reused),
+        deleted_files=len(start.deleted_files),
+        recovered_segments=len(start.recovered),
+        truncated_bytes=sum(cut for *_, cut in start.recovered),
+    )
+
+
+def _start(
+    start: _native.BrokerStart, topic: str, place: _native.LogDirPartition, *, aged: bool
+) -> Iterator[CheckFinding]:
+    """What a start would refuse, discard, hide and delete."""
+    if start.refused is not None:
+        detail = f"a broker would not start on this log directory: {start.refused}"
+        yield CheckFinding(
+            CheckKind.START_REFUSED, CheckEffect.DEFECT, topic, place.partition, path=place.path, detail=detail
+        )
+        return
+    for loss in start.discarded:
+        yield _loss(loss, CheckKind.START_DISCARDS, topic, place)
+    for loss in start.hidden:
+        effect = CheckEffect.INFORMATION if aged else None
+        yield _loss(loss, CheckKind.START_HIDES, topic, place, effect)
+    for name, size, why in start.deleted_files:
+        yield CheckFinding(
+            CheckKind.START_DELETES,
+            CheckEffect.INFORMATION,
+            topic,
+            place.partition,
+            reason=why,
+            path=str(Path(place.path, name)),
+            detail=f"a start deletes this file of {size} bytes, which is no part of the log",
+        )
+
+
+def _loss(
+    loss: _native.StartLoss,
+    kind: CheckKind,
+    topic: str,
+    place: _native.LogDirPartition,
+    effect: CheckEffect | None = None,
+) -> CheckFinding:
+    """Batches that a start takes out of the log; bytes that are no batch are no loss."""
+    lost = loss.batches > 0
+    detail = f"bytes {loss.position} to {loss.end_position} of the file: {_CAUSES.get(loss.cause, loss.cause)}"
+    if loss.damaged_bytes:
+        detail += f"; {loss.damaged_bytes} bytes at the front of them are no sound batch"
+    return CheckFinding(
+        kind,
+        effect or (CheckEffect.DEFECT if lost else CheckEffect.INFORMATION),
+        topic,
+        place.partition,
+        OffsetRange(loss.start, loss.stop) if lost else None,
+        records=loss.records,
+        reason=loss.cause,
+        path=str(Path(place.path, loss.file)),
+        detail=detail,
+    )
+
+
+_CAUSES = {
+    "behind_damage": "a start cuts the segment off at the first batch that is not valid",
+    "later_segment": "a start deletes every segment after one that it cuts off",
+    "offsets_out_of_order": "a start empties a segment whose offsets do not ascend",
+    "below_log_start": "the whole log ends below the log-start checkpoint, and a start deletes such a log",
+    "overwritten": "a start puts a segment of the same name in their place",
+    "above_log_end": "they stay on disk above the log end that a start works out, and new records get their offsets",
+    "misplaced": "they stay in a file whose name does not cover their offsets, where nobody looks for them",
+    "stray": "without partition.metadata a broker of Kafka 4 renames the directory to -stray and makes an empty log",
+}
+
+
+def _evidence(start: _native.BrokerStart, topic: str, place: _native.LogDirPartition) -> Iterator[CheckFinding]:
+    """What the small files of a partition know."""
+    for kind, first, stop, sentence in start.evidence:
+        if kind not in TOLD_BY_READING:
+            effect = CheckEffect.UNVERIFIED if kind in MISSING else CheckEffect.INFORMATION
+            offsets = OffsetRange(first, stop)
+            yield CheckFinding(
+                CheckKind.EVIDENCE, effect, topic, place.partition, offsets, reason=kind, detail=sentence
+            )
+
+
+def _has_topic_ids(native: _native.LogDirs) -> bool:
+    """Whether any partition has a topic id: before Kafka 2.8 none had, and its brokers need none."""
+    return any(found.topic_id != NO_TOPIC_ID for topic in native.topics() for found in native.partitions(topic=topic))
+
+
+def _unreadable(native: _native.LogDirs, topic: str, place: _native.LogDirPartition) -> Iterator[CheckFinding]:
+    """Small files that cannot be read; those of the log directory are told with its first partition of a topic."""
+    first = min(found.partition for found in native.partitions(topic=topic) if found.root == place.root)
+    problems = list(place.problems)
+    if place.partition == first:
+        problems += native.roots()[place.root].problems
+    for problem in problems:
+        yield CheckFinding(
+            CheckKind.EVIDENCE,
+            CheckEffect.INFORMATION,
+            topic,
+            place.partition,
+            reason="file_unreadable",
+            detail=f"{problem}; what it says counts as unknown",
+        )
 
 
 def _set_aside(native: _native.LogDirs, topic: str, partition: int) -> Iterator[CheckFinding]:

@@ -191,7 +191,7 @@ impl Job<'_> {
                 Done { consumer, stats, position, end, seen }
             }
             Origin::LogDirs(dirs) => {
-                let outcome = self.from_files(dirs, &mut sink);
+                let outcome = self.read_files(dirs, &mut sink);
                 let (consumer, stats, position) = sink.finish();
                 let end = end_in_files(&outcome, &self.range, position);
                 let seen = outcome.map_or(Seen::NOTHING, |(_, seen)| seen);
@@ -200,7 +200,7 @@ impl Job<'_> {
         }
     }
 
-    fn from_files(
+    fn read_files(
         &self,
         dirs: &LogDirs,
         sink: &mut dyn wire::BatchSink,

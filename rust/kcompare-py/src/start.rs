@@ -2,10 +2,13 @@
 
 use crate::control::PyCancelToken;
 use crate::errors::log_dir_error;
-use kcompare_io::logdir::PartitionDir;
-use kcompare_io::logdir::start::{DeletedFile, Loss, RecoveredSegment, Start, start_of};
+use crate::logdir::PyLogDirs;
+use kcompare_io::cancel::CancelToken;
+use kcompare_io::logdir::start::{DeletedFile, Found, Loss, RecoveredSegment, Start, evidence_of, start_of};
+use kcompare_io::logdir::{LogDirError, LogDirs, PartitionDir};
 use pyo3::prelude::*;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 type DeletedTuple = (String, u64, &'static str);
 type RecoveredTuple = (String, i64, &'static str, Option<u64>, u64);
@@ -107,6 +110,43 @@ fn start_of_directory(
     let token = cancel.0.clone();
     let start = py.detach(|| start_of(&dir, &token)).map_err(|error| log_dir_error(py, &error))?;
     to_python(py, start, Vec::new())
+}
+
+/// What a start would do to one partition, and what its small files tell.
+fn start_with_evidence(
+    dirs: &LogDirs,
+    topic: &str,
+    partition: i32,
+    cancel: &CancelToken,
+) -> Result<(Start, Vec<EvidenceTuple>), LogDirError> {
+    let log = dirs.partition(topic, partition, cancel)?;
+    let start = start_of(log.dir(), cancel)?;
+    let epochs: Vec<(i32, i64)> =
+        log.checkpoint_epochs().iter().map(|epoch| (epoch.leader_epoch, epoch.start_offset)).collect();
+    let found = Found {
+        readable_end: log.bounds().readable_end_offset,
+        checkpoint_epochs: &epochs,
+        segment_holes: log.segment_holes(),
+    };
+    let evidence = evidence_of(log.dir(), &found, &start)?;
+    Ok((start, evidence.into_iter().map(|one| (one.kind.name(), one.start, one.stop, one.detail)).collect()))
+}
+
+#[pymethods]
+impl PyLogDirs {
+    #[pyo3(signature = (*, topic, partition, cancel))]
+    fn start_of(
+        &self,
+        py: Python<'_>,
+        topic: &str,
+        partition: i32,
+        cancel: PyRef<'_, PyCancelToken>,
+    ) -> PyResult<PyStart> {
+        let (dirs, token) = (Arc::clone(&self.dirs), cancel.0.clone());
+        let found = py.detach(|| start_with_evidence(&dirs, topic, partition, &token));
+        let (start, evidence) = found.map_err(|error| log_dir_error(py, &error))?;
+        to_python(py, start, evidence)
+    }
 }
 
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -13,9 +13,10 @@ import struct
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 PRODUCE, FETCH = 0, 1
+OFFSET_OUT_OF_RANGE = 1
 CLIENT_ID = b"kcompare-fixture"
 
 
@@ -110,3 +111,30 @@ class WireConnection:
                 raise WireError(f"a batch for partition {partition} was refused with error code {code}")
             found[partition] = offset
         return found
+
+    def first_batches(self, topic: str, partition: int, offsets: Sequence[int]) -> list[int | None]:
+        """Fetches at each offset and returns the base offset of the first batch; None where the broker has none for it.
+
+        The requests are Fetch v11 without a session, and all under way at once.
+        """
+        for offset in offsets:
+            # replica_id, max_wait_ms, min_bytes, max_bytes, isolation_level, session id and epoch
+            request = struct.pack(">iiiibii", -1, 0, 1, 1, 0, 0, -1) + struct.pack(">i", 1) + string(topic)
+            # partition, current leader epoch, fetch offset, log start offset, partition_max_bytes
+            request += struct.pack(">iiiqqi", 1, partition, -1, offset, -1, 1)
+            self.send(FETCH, 11, request, struct.pack(">i", 0), string(""))
+        return [self._receive_first_batch(topic) for _ in offsets]
+
+    def _receive_first_batch(self, topic: str) -> int | None:
+        body = self.receive(bytearray(1 << 16))
+        # throttle_time_ms, error code, session id, topics = 1, name, partitions = 1, partition
+        at = 4 + 2 + 4 + 4 + 2 + len(topic) + 4 + 4
+        code, aborted = struct.unpack_from(">h24xi", body, at)
+        if code == OFFSET_OUT_OF_RANGE:
+            return None
+        if code != 0:
+            raise WireError(f"a fetch of {topic} failed with error code {code}")
+        # The aborted transactions, 16 bytes each, and the preferred read replica lie between.
+        records = body[at + 30 + 16 * max(aborted, 0) + 4 :]
+        (size,) = struct.unpack_from(">i", records)
+        return int(struct.unpack_from(">q", records, 4)[0]) if size else None

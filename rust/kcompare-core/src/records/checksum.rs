@@ -8,6 +8,7 @@ use super::header::{LEGACY_CRC_FROM, V2_CRC_FROM};
 #[derive(Debug)]
 pub struct BatchChecksum(Kind);
 
+#[expect(clippy::large_enum_variant, reason = "one lives at a time, and only on the stack")]
 enum Kind {
     V2(crc_fast::Digest),
     Legacy(crc32fast::Hasher),

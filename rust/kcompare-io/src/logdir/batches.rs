@@ -145,6 +145,9 @@ impl<'a> Batches<'a> {
     }
 }
 
+/// What is done with a batch: its position, its frame, and its bytes.
+pub type Visit<'a> = dyn FnMut(u64, &Frame, &[u8]) -> ControlFlow<()> + 'a;
+
 /// Hands every whole batch of a segment from `position` on to `visit`, as stored and not checked but for its frame. A
 /// batch for which `budget` has no room ends the walk as damage.
 pub fn walk_batches(
@@ -152,7 +155,7 @@ pub fn walk_batches(
     position: u64,
     budget: &MemoryBudget,
     cancel: &CancelToken,
-    visit: &mut dyn FnMut(u64, &Frame, &[u8]) -> ControlFlow<()>,
+    visit: &mut Visit<'_>,
 ) -> Result<WalkEnd, LogDirError> {
     let file = SegmentFile::open(segment, None, cancel)?;
     let buffer = vec![0; wire_share(budget)];

@@ -23,6 +23,7 @@ pub(super) type Offsets = HashMap<(String, i32), i64>;
 
 /// What `meta.properties` says of a log directory.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[expect(clippy::struct_field_names, reason = "the names are those of the file")]
 pub(super) struct Meta {
     pub(super) cluster_id: Option<String>,
     pub(super) node_id: Option<i32>,

@@ -34,7 +34,7 @@ mod times;
 mod transactions;
 mod window;
 
-pub use batches::{WalkEnd, walk_batches};
+pub use batches::{Visit, WalkEnd, walk_batches};
 pub use damage::{Damage, DamageKind};
 pub use error::LogDirError;
 pub use layout::{LogDirs, PartitionDir, Root, SetAside};

@@ -1,8 +1,12 @@
 //! Log directories, written by the tests and read through the public interface.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests, not only tests")]
+
 mod bounds;
 mod damage;
 mod layout;
+mod oracle;
 mod served;
+mod stored;
 mod support;
 mod transactions;

@@ -1,7 +1,7 @@
 //! The names in a partition directory, and the first thing that a start does with them: temporary files go, swaps that a
 //! compaction or a split had begun are completed (KAFKA-6264).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::offset_index::OffsetIndex;
@@ -14,7 +14,12 @@ const SWAP: &str = ".swap";
 
 /// The files of a directory by their names; a completed swap gives a file another name than it has on disk.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Files(BTreeMap<String, Stored>);
+pub(super) struct Files {
+    by_name: BTreeMap<String, Stored>,
+    /// Segments that a swap brings without an index: looking at them a broker makes one of zeros, which leads nowhere and
+    /// counts as there.
+    zero_indexes: BTreeSet<String>,
+}
 
 /// A file as it is on disk.
 #[derive(Debug, Clone)]
@@ -48,17 +53,17 @@ impl Files {
                 files.insert(name, Stored { path, size: metadata.len() });
             }
         }
-        Ok(Self(files))
+        Ok(Self { by_name: files, zero_indexes: BTreeSet::new() })
     }
 
     /// All names, with sizes.
     pub(super) fn names(&self) -> impl Iterator<Item = (&str, u64)> {
-        self.0.iter().map(|(name, stored)| (name.as_str(), stored.size))
+        self.by_name.iter().map(|(name, stored)| (name.as_str(), stored.size))
     }
 
     /// The `.log` files, with the sizes that they have on disk.
     pub(super) fn logs(&self) -> impl Iterator<Item = (&String, &Stored)> {
-        self.0.iter().filter(|(name, _)| name.ends_with(".log"))
+        self.by_name.iter().filter(|(name, _)| name.strip_suffix(".log").is_some())
     }
 
     /// Removes temporary files and completes swaps. Returns what would be deleted.
@@ -68,10 +73,10 @@ impl Files {
             name.ends_with(".deleted") && !name.ends_with(".checkpoint.deleted")
         });
         let mut first_cleaned = i64::MAX;
-        for name in self.0.keys().filter(|name| name.ends_with(".cleaned")) {
+        for name in self.by_name.keys().filter(|name| name.ends_with(".cleaned")) {
             first_cleaned = first_cleaned.min(offset_of(name)?);
         }
-        for name in self.0.keys().filter(|name| name.ends_with(SWAP)) {
+        for name in self.by_name.keys().filter(|name| name.ends_with(SWAP)) {
             offset_of(name)?;
         }
         self.remove(&mut deleted, WhyDeleted::UnfinishedSwap, |name| {
@@ -83,7 +88,7 @@ impl Files {
     }
 
     fn remove(&mut self, deleted: &mut Vec<DeletedFile>, why: WhyDeleted, which: impl Fn(&str) -> bool) {
-        self.0.retain(|name, stored| {
+        self.by_name.retain(|name, stored| {
             let goes = which(name);
             if goes {
                 deleted.push(DeletedFile { name: name.clone(), size: stored.size, why });
@@ -94,19 +99,22 @@ impl Files {
 
     fn complete_swaps(&mut self, deleted: &mut Vec<DeletedFile>) -> Result<(), Halt> {
         let (mut from, mut to) = (i64::MAX, i64::MIN);
-        for name in self.0.keys().filter(|name| name.ends_with(".log.swap")) {
+        for name in self.by_name.keys().filter(|name| name.ends_with(".log.swap")) {
             let Some(segment) = self.segment(name, SWAP)? else { continue };
             from = from.min(segment.base_offset);
             to = to.max(segment.next_offset()?);
+            if segment.index == OffsetIndex::Missing {
+                self.zero_indexes.insert(name[..name.len() - SWAP.len()].to_owned());
+            }
         }
         // Every file with an offset in its name goes, snapshots of producers too.
         self.remove(deleted, WhyDeleted::Replaced, |name| {
             !name.ends_with(SWAP) && offset_in(name).is_some_and(|offset| offset >= from && offset < to)
         });
-        let swaps: Vec<String> = self.0.keys().filter(|name| name.ends_with(SWAP)).cloned().collect();
+        let swaps: Vec<String> = self.by_name.keys().filter(|name| name.ends_with(SWAP)).cloned().collect();
         for name in swaps {
-            if let Some(stored) = self.0.remove(&name) {
-                self.0.insert(name[..name.len() - SWAP.len()].to_owned(), stored);
+            if let Some(stored) = self.by_name.remove(&name) {
+                self.by_name.insert(name[..name.len() - SWAP.len()].to_owned(), stored);
             }
         }
         Ok(())
@@ -115,7 +123,7 @@ impl Files {
     /// The segments, without the index files that belong to none.
     pub(super) fn segments(&self) -> Result<BTreeMap<i64, Segment>, Halt> {
         let mut segments = BTreeMap::new();
-        for name in self.0.keys() {
+        for name in self.by_name.keys() {
             let is_index = [".index", ".timeindex", ".txnindex"].iter().any(|suffix| name.ends_with(suffix));
             if is_index {
                 offset_of(name)?;
@@ -132,21 +140,24 @@ impl Files {
             return Ok(None);
         };
         let base_offset = offset_of(name)?;
-        let stored = &self.0[name];
+        let stored = &self.by_name[name];
         if stored.size > i32::MAX as u64 {
             return Err(Halt::Refused(format!(
                 "{name} has {} bytes, and no broker opens more than 2 GiB",
                 stored.size
             )));
         }
-        let beside = |kind: &str| self.0.get(&format!("{stem}{kind}{suffix}"));
+        let beside = |kind: &str| self.by_name.get(&format!("{stem}{kind}{suffix}"));
         Ok(Some(Segment {
             base_offset,
             path: stored.path.clone(),
             from: 0,
             length: stored.size,
-            index: beside(".index")
-                .map_or(OffsetIndex::Missing, |file| OffsetIndex::File(file.path.clone(), file.size)),
+            index: match beside(".index") {
+                _ if self.zero_indexes.contains(name) => OffsetIndex::Built(Vec::new()),
+                Some(file) => OffsetIndex::File(file.path.clone(), file.size),
+                None => OffsetIndex::Missing,
+            },
             transaction_index: beside(".txnindex").map(|file| file.path.clone()),
         }))
     }
@@ -159,8 +170,8 @@ impl Files {
                 .find_map(|suffix| name.strip_suffix(suffix))
                 .map(str::to_owned)
         };
-        let lacks_log = |stem: String| !self.0.contains_key(&format!("{stem}.log"));
-        let orphans = self.0.iter().filter(|(name, _)| of(name).is_some_and(lacks_log));
+        let lacks_log = |stem: String| !self.by_name.contains_key(&format!("{stem}.log"));
+        let orphans = self.by_name.iter().filter(|(name, _)| of(name).is_some_and(lacks_log));
         orphans
             .map(|(name, stored)| DeletedFile {
                 name: name.clone(),
@@ -172,7 +183,7 @@ impl Files {
 
     /// The snapshots of the producers' state.
     pub(super) fn snapshots(&self) -> Snapshots {
-        let snapshots = self.0.iter().filter(|(name, _)| name.ends_with(".snapshot"));
+        let snapshots = self.by_name.iter().filter(|(name, _)| name.ends_with(".snapshot"));
         Snapshots(
             snapshots
                 .filter_map(|(name, stored)| Some((offset_in(name)?, Some(stored.path.clone()))))

@@ -246,6 +246,9 @@ fn parts_of(segment: &Segment, cancel: &CancelToken) -> Result<Vec<Segment>, Hal
         };
         let (mut entries, mut since_entry) = (Vec::<(i32, i32)>::new(), 0);
         while let Some(front) = segment.next(&mut pages, position + part.length, segment.length)? {
+            if !(0..=2).contains(&front.magic) {
+                return Err(cannot(front.position));
+            }
             let last_offset = segment.last_offset(&mut pages, &front)?;
             if !part.takes(last_offset) {
                 break;

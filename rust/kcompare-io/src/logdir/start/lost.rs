@@ -223,14 +223,14 @@ fn sound_at(pages: &mut Pages, position: u64, to: u64) -> Result<Option<(Front, 
 /// Where the next sound batch begins behind damage: where the damaged one ends, if that is right, or at the first bytes
 /// that are one of version 2. `to` if there is none.
 fn next_sound(pages: &mut Pages, position: u64, to: u64, cancel: &CancelToken) -> Result<u64, Halt> {
-    if let Step::Batch(front) = step(pages, position, to)? {
-        if front.end() == to || sound_at(pages, front.end(), to)?.is_some() {
-            return Ok(front.end());
-        }
+    if let Step::Batch(front) = step(pages, position, to)?
+        && (front.end() == to || sound_at(pages, front.end(), to)?.is_some())
+    {
+        return Ok(front.end());
     }
     let mut at = position + 1;
     while at + V2_HEADER <= to {
-        if at % (1 << 16) == 0 {
+        if at.is_multiple_of(1 << 16) {
             cancel.check()?;
         }
         if looks_like_a_batch(pages, at, to)? && sound_at(pages, at, to)?.is_some() {
