@@ -780,6 +780,32 @@ class Broker:
     def stop(self) -> None:
         """Close every connection and stop."""
 
+class DirectoryBroker:
+    """A read-only Kafka broker over log directories. It takes no writes, and nothing of it can be made to misbehave.
+
+    It has the cluster id and node id of the directories. A partition that cannot be scanned is an error, since a topic
+    without it would look complete; offsets that are lost answer CORRUPT_MESSAGE.
+
+    Args:
+        topics: the names of those to serve.
+        host: the address to listen on; ``port`` 0 is any that is free.
+
+    Raises:
+        kcompare.errors.SourceError: a partition cannot be read.
+        kcompare.errors.InterruptedRunError: the cancel token was set.
+        ValueError: ``host`` is no address.
+        OSError: the address cannot be listened on.
+    """
+
+    def __init__(
+        self, *, directories: LogDirs, topics: Sequence[str], host: str, port: int, cancel: CancelToken
+    ) -> None: ...
+    @property
+    def port(self) -> int:
+        """The port it listens on."""
+    def stop(self) -> None:
+        """Close every connection and stop; takes at most a few tenths of a second."""
+
 def encode_batch(
     *,
     base_offset: int,

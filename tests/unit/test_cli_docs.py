@@ -41,7 +41,7 @@ def options_in_help(command: str, capsys: pytest.CaptureFixture[str]) -> set[str
     return {option for row in rows for option in OPTION.findall(row)} - {"--help"}
 
 
-@pytest.mark.parametrize("command", ["compare", "tail", "check"])
+@pytest.mark.parametrize("command", ["compare", "tail", "check", "serve", "demo"])
 def test_the_table_has_every_option_and_no_other(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert options_in_table(section(CLI, command)) == options_in_help(command, capsys)
 
@@ -51,7 +51,7 @@ def test_the_programs_own_options_are_named(capsys: pytest.CaptureFixture[str]) 
         assert f"`{option}`" in CLI or f"{option}`" in CLI
 
 
-@pytest.mark.parametrize("command", ["compare", "tail", "check"])
+@pytest.mark.parametrize("command", ["compare", "tail", "check", "serve", "demo"])
 def test_the_defaults_in_the_table_are_those_of_the_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run([command, "--help"]) == 0
     told = " ".join(capsys.readouterr().out.split())

@@ -10,6 +10,7 @@ from kcompare.cli.check import check
 from kcompare.cli.compare import compare
 from kcompare.cli.demo import demo
 from kcompare.cli.failures import INTERRUPTED
+from kcompare.cli.serve import serve
 from kcompare.cli.session import DEBUG, Session
 from kcompare.cli.streams import complain, show
 from kcompare.cli.tail import tail
@@ -50,7 +51,8 @@ _APP.callback()(_program)
 _APP.command(short_help="Compare two logs and say where they part.")(compare)
 _APP.command(short_help="Show the last records of every partition.")(tail)
 _APP.command(short_help="Check one log alone, record by record.")(check)
-_APP.command(short_help="See both commands at work on this machine, with nothing installed.")(demo)
+_APP.command(short_help="Serve log directories as a read-only Kafka broker.")(serve)
+_APP.command(short_help="See it all at work on this machine, with nothing installed.")(demo)
 
 
 def invoke(session: Session) -> int:

@@ -1,23 +1,30 @@
 """The seed of this project as a scenario: a restored hot snapshot, and the mirror that went on.
 
-Both clusters are small read-only brokers of this process, on loopback, with their topics in memory. The numbers are
-a hundredth of those of the run that the project began with.
+Both are log directories in a temporary folder, served by read-only brokers of this process on loopback. The numbers
+are a hundredth of those of the run that the project began with.
 """
 
 from __future__ import annotations
 
 import contextlib
 import random
+import tempfile
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kcompare import _native
+from kcompare.engine.demo_files import Side, write
+from kcompare.engine.serve import ServeRequest, serving
+from kcompare.settings.views import parse_cluster_view
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from kcompare.serve_model import Served
 
 RESTORED_TOPIC = "blogs"
 MIRRORED_TOPIC = "my-source-cluster.blogs"
@@ -26,12 +33,20 @@ RESTORED_STOPS = (12_330, 12_246, 12_507)
 MIRRORED_STOPS = (15_635, 15_467, 15_659)
 RESTORED_AT = tuple(datetime(2021, 6, 23, 14, 24, second, tzinfo=UTC) for second in (34, 35, 55))
 STEP_MS = 55
-RECORDS_PER_BATCH = {"restored": 200, "mirrored": 77}
-CODECS = {"restored": "none", "mirrored": "lz4"}
+RECORDS_PER_BATCH = 200
+MIRRORED_PER_BATCH = 77
+RECOVERY_POINT = 11_000
+"""Up to where the broker had told the disk to keep what it has, some twenty seconds before the snapshot."""
+
+UNSAVED = 91
+"""Records since the high watermark was last written down, which happens every five seconds."""
+
+TORN_PARTITION = 1
+LOOPBACK = "127.0.0.1"
 DAMAGED_PARTITION = 1
 DAMAGED_OFFSET = 7_411
 SEGMENT = range(6_000, 7_000)
-"""Offsets of the segment that ``drop-segment`` removes."""
+"""Offsets of the segment that ``drop-segment`` removes, one file of many."""
 
 Record = tuple[int, int, bytes | None, bytes | None, tuple[tuple[bytes, bytes | None], ...]]
 """Offset, timestamp in ms, key, value, headers."""
@@ -68,11 +83,30 @@ STORIES = {
 
 
 @dataclass(frozen=True, slots=True)
-class DemoClusters:
-    """Two running clusters. The views are what a user would type."""
+class DemoSide:
+    """One side: its log directory, and the broker that serves it. The views are what a user would type."""
 
-    restored_view: str
-    mirrored_view: str
+    path: str
+    topic: str
+    served: Served
+
+    @property
+    def directory(self) -> str:
+        """The view of the topic on disk."""
+        return f"logdir:{self.path}/{self.topic}"
+
+    @property
+    def wire(self) -> str:
+        """The view of the topic over the wire."""
+        return f"kafka://{self.served.address}/{self.topic}"
+
+
+@dataclass(frozen=True, slots=True)
+class Demo:
+    """Both sides, and what was done to the restored one."""
+
+    restored: DemoSide
+    mirror: DemoSide
     story: str
 
 
@@ -126,16 +160,19 @@ def damaged(blogs: list[Record], damage: Damage) -> list[Record]:  # noqa: PLR09
             return blogs
 
 
-def batches(blogs: list[Record], per_batch: int, codec: str, *, flip: bool = False) -> bytes:
-    """Record batches as a broker stores them; with ``flip``, one bit of the damaged offset's batch is wrong."""
+def batches(blogs: list[Record], per_batch: int, codec: str, *, flip: bool = False) -> list[tuple[int, bytes]]:
+    """Record batches as a broker stores them, with their base offsets.
+
+    With ``flip``, one bit of the damaged offset's batch is wrong.
+    """
     stored = []
     for chunk in _chunks(blogs, per_batch):
         batch = _native.encode_batch(base_offset=chunk[0][0], records=chunk, codec=codec)
         if flip and chunk[0][0] <= DAMAGED_OFFSET <= chunk[-1][0]:
             middle = len(batch) // 2
             batch = batch[:middle] + bytes([batch[middle] ^ 0x10]) + batch[middle + 1 :]
-        stored.append(batch)
-    return b"".join(stored)
+        stored.append((chunk[0][0], batch))
+    return stored
 
 
 def _chunks(blogs: list[Record], size: int) -> list[list[Record]]:
@@ -149,47 +186,66 @@ def _chunks(blogs: list[Record], size: int) -> list[list[Record]]:
     return chunks
 
 
-def _store(topic: str, name: str, stops: tuple[int, ...], damage: Damage) -> _native.MemoryStore:
-    store = _native.MemoryStore()
-    # A restored cluster has the ids of its original; its mirror has its own.
-    topic_id = uuid.uuid5(uuid.NAMESPACE_URL, topic).bytes
-    store.create_topic(name=topic, topic_id=topic_id, partitions=len(stops), configs={})
-    for partition, stop in enumerate(stops):
-        blogs = records(partition, stop)
+def _restored(root: Path, damage: Damage) -> Side:
+    """The hot snapshot: nobody closed it, its checkpoints are old, and the last batch of one partition is cut off."""
+    logs = []
+    for partition, stop in enumerate(RESTORED_STOPS):
+        blogs = records(partition, stop + RECORDS_PER_BATCH)
+        kept, unflushed = blogs[:stop], blogs[stop:]
         harmed = partition == DAMAGED_PARTITION
-        if harmed:
-            blogs = damaged(blogs, damage)
-        flip = harmed and damage is Damage.FLIP_BIT
-        stored = batches(blogs, RECORDS_PER_BATCH[name], CODECS[name], flip=flip)
-        store.append(topic=topic, partition=partition, batches=stored)
-    return store
+        log = batches(
+            damaged(kept, damage) if harmed else kept,
+            RECORDS_PER_BATCH,
+            "none",
+            flip=harmed and damage is Damage.FLIP_BIT,
+        )
+        if partition == TORN_PARTITION:
+            ((_, whole),) = batches(unflushed, RECORDS_PER_BATCH, "none")
+            log.append((stop, whole[: len(whole) // 2]))
+        logs.append(log)
+    return Side(
+        root=root / "restored",
+        topic=RESTORED_TOPIC,
+        cluster_id=f"{CLUSTER_ID}-source",
+        node_id=1,
+        logs=tuple(logs),
+        stops=RESTORED_STOPS,
+        recovery_points=(RECOVERY_POINT,) * len(RESTORED_STOPS),
+        high_watermarks=tuple(stop - UNSAVED for stop in RESTORED_STOPS),
+        lost=((DAMAGED_PARTITION, SEGMENT.start),) if damage is Damage.DROP_SEGMENT else (),
+        clean=False,
+    )
+
+
+def _mirror(root: Path) -> Side:
+    logs = (batches(records(number, stop), MIRRORED_PER_BATCH, "lz4") for number, stop in enumerate(MIRRORED_STOPS))
+    return Side(
+        root=root / "mirror",
+        topic=MIRRORED_TOPIC,
+        cluster_id=f"{CLUSTER_ID}-mirror",
+        node_id=2,
+        logs=tuple(logs),
+        stops=MIRRORED_STOPS,
+        recovery_points=MIRRORED_STOPS,
+        high_watermarks=MIRRORED_STOPS,
+        clean=True,
+    )
 
 
 @contextlib.contextmanager
-def running(damage: Damage) -> Iterator[DemoClusters]:
-    """Runs both clusters until the block ends.
+def running(damage: Damage) -> Iterator[Demo]:
+    """Writes both sides, serves them until the block ends, and leaves nothing.
 
     Raises:
-        OSError: no port of the loopback interface could be opened.
+        OSError: the temporary folder cannot be written.
+        UsageError: no port of the loopback interface could be opened.
     """
     with contextlib.ExitStack() as stack:
-        ports = []
-        sides = (
-            (RESTORED_TOPIC, "restored", RESTORED_STOPS, damage),
-            (MIRRORED_TOPIC, "mirrored", MIRRORED_STOPS, Damage.NONE),
-        )
-        for node_id, (topic, name, stops, harm) in enumerate(sides, start=1):
-            broker = _native.Broker(
-                store=_store(topic, name, stops, harm),
-                cluster_id=f"{CLUSTER_ID}-{name}",
-                node_id=node_id,
-                listen="127.0.0.1:0",
-                max_versions={},
-            )
-            stack.callback(broker.stop)
-            ports.append(broker.port)
-        yield DemoClusters(
-            f"kafka://127.0.0.1:{ports[0]}/{RESTORED_TOPIC}",
-            f"kafka://127.0.0.1:{ports[1]}/{MIRRORED_TOPIC}",
-            STORIES[damage],
-        )
+        root = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kcompare-demo-")))
+        shown = []
+        for side in (_restored(root, damage), _mirror(root)):
+            write(side)
+            view = parse_cluster_view(f"logdir:{side.root}/")
+            served = stack.enter_context(serving(ServeRequest(view, LOOPBACK, 0)))
+            shown.append(DemoSide(str(side.root), side.topic, served))
+        yield Demo(shown[0], shown[1], STORIES[damage])

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from kcompare import _native
 from kcompare.errors import SourceError, TopicNotFoundError
 from kcompare.model import DataPath, OffsetRange, PartitionBounds, Reason, TailRecord
+from kcompare.serve_model import LostOffsets
 from kcompare.settings.quoting import quoted
 from kcompare.sources.base import Identity, PartitionProblem
 from kcompare.sources.footprint import changed_within, footprint_of
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from kcompare._native import (
         CancelToken,
+        DirectoryBroker,
         LogDirBounds,
         LogDirPartition,
         LogDirRoot,
@@ -79,6 +81,18 @@ class LogdirCluster:
     def source(self, view: View) -> LogdirSource:
         """See :class:`kcompare.sources.base.Cluster`."""
         return LogdirSource(view, self._directories)
+
+    def serve(self, topics: Sequence[str], host: str, port: int, cancel: CancelToken) -> DirectoryBroker:
+        """Serves topics as a read-only broker.
+
+        Raises:
+            SourceError: a partition cannot be read.
+            InterruptedRunError: the cancel token was set.
+            OSError: the address cannot be listened on.
+        """
+        return _native.DirectoryBroker(
+            directories=self._directories.native, topics=list(topics), host=host, port=port, cancel=cancel
+        )
 
 
 class LogdirSource:
@@ -154,6 +168,16 @@ class LogdirSource:
             message = f"partition {found.partition} of {self.view.text} has no bounds: {why}"
             bad.append(PartitionProblem(found.partition, reason.name, message, refused=False, reason=reason))
         return tuple(good), tuple(bad)
+
+    def lost(self) -> dict[int, tuple[LostOffsets, ...]]:
+        """Offsets within the bounds of each partition that are known not to be readable."""
+        answers = self._native.bounds(topic=self.view.topic)
+        return {
+            found.partition: tuple(
+                LostOffsets(OffsetRange(start, stop), reason, detail) for start, stop, reason, detail in found.lost
+            )
+            for found in answers
+        }
 
     def changes(self, planned: Mapping[int, OffsetRange]) -> dict[int, str]:
         """See :class:`kcompare.sources.base.Source`."""

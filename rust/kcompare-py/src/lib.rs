@@ -19,6 +19,7 @@ mod logdir_read;
 mod names;
 mod read;
 mod serve;
+mod serve_directories;
 mod start;
 
 use kcompare_core::digest::{
@@ -45,6 +46,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     diff::register(module)?;
     names::register(module)?;
     serve::register(module)?;
+    serve_directories::register(module)?;
     start::register(module)?;
     logdir::register(module)
 }

@@ -81,6 +81,11 @@ fn end_of(outcome: &Result<FetchOutcome, WireError>, range: &FetchRange, positio
             FetchEnd::Stalled { after } => {
                 end("stalled", "", format!("{place}: no progress for {:.1} s", after.as_secs_f64()))
             }
+            FetchEnd::Failed(_, name @ "CORRUPT_MESSAGE") => end(
+                "corrupt_batch",
+                name,
+                format!("{place}: the broker answered {name}, so nothing sound is stored there"),
+            ),
             FetchEnd::Failed(_, name) => {
                 end("partition_unavailable", name, format!("{place}: the broker answered {name}"))
             }

@@ -1,4 +1,5 @@
-//! The small read-only broker, for the demo and for tests that need a broker to misbehave on purpose.
+//! The small read-only broker over topics in memory, for tests that need a broker to misbehave on purpose; and batches
+//! for them and the demo.
 
 use kcompare_core::records::{BatchBuilder, Codec, ControlRecordType, NewRecord};
 use kcompare_io::serve::{Broker, BrokerConfig, Fault, FaultAction, MemoryStore, Node, StoreError, TopicId};

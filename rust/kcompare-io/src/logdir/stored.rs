@@ -1,15 +1,14 @@
 //! What a broker is asked about a log: batches as stored, aborted transactions, epochs.
 
-use bytes::Bytes;
 use kcompare_core::records::AbortedTransaction;
 
 use super::error::LogDirError;
 use super::file::SegmentFile;
-use super::index::Run;
-use super::partition::{PartitionLog, Stretch};
+use super::index::{Place, Run};
+use super::partition::{LostRange, PartitionLog, Stretch};
 use super::window::{Seen, Window};
 use crate::cancel::CancelToken;
-use crate::serve::{EpochStart, StoredBatches};
+use crate::serve::EpochStart;
 
 /// Whole batches that lie one behind the other in a segment file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +39,17 @@ impl PartitionLog {
             let (position, _) = self.locate(run, offset, &cancel)?;
             let mut window = Window::new(SegmentFile::open(&self.segments()[run.segment], None, &cancel)?);
             let mut extent = StoredExtent { segment: run.segment, position, length: 0, next_offset: offset };
-            let mut at = position;
+            // The batches before a noted place need no look: where it lies says how long they are.
+            let within = |place: &&Place| {
+                place.from <= stop
+                    && place.position > position
+                    && place.position - position <= max_bytes as u64
+            };
+            if let Some(place) = self.index.within(run).iter().rev().find(within) {
+                extent.length = usize::try_from(place.position - position).unwrap_or(usize::MAX);
+                extent.next_offset = place.from;
+            }
+            let mut at = position + extent.length as u64;
             while at < run.end_position {
                 let Seen::Batch(frame) = window.look(at)? else {
                     return Err(self.not_as_before(run, at));
@@ -60,21 +69,17 @@ impl PartitionLog {
         Ok(None)
     }
 
-    /// The bytes of [`Self::stored_extent`].
-    pub fn stored_batches(
-        &self,
-        offset: i64,
-        stop: i64,
-        max_bytes: usize,
-    ) -> Result<StoredBatches, LogDirError> {
-        let Some(extent) = self.stored_extent(offset, stop, max_bytes)? else {
-            return Ok(StoredBatches { next_offset: offset, ..StoredBatches::default() });
-        };
-        let cancel = CancelToken::new();
-        let file = SegmentFile::open(&self.segments()[extent.segment], None, &cancel)?;
-        let mut bytes = vec![0; extent.length];
-        file.read(&mut bytes, extent.position)?;
-        Ok(StoredBatches { bytes: Bytes::from(bytes), next_offset: extent.next_offset })
+    /// The offsets that are lost and lie before every batch at or behind `offset`, if they begin below `stop`.
+    pub fn lost_at(&self, offset: i64, stop: i64) -> Option<&LostRange> {
+        match self.stretches_from(offset).first()? {
+            Stretch::Lost(number) => Some(&self.lost()[*number]).filter(|lost| lost.start < stop),
+            Stretch::Run(_) => None,
+        }
+    }
+
+    /// Up to where it is known which transactions were aborted, for a reader at `offset`; `offset` where it is not.
+    pub fn certain_until(&self, offset: i64) -> i64 {
+        self.transactions.certain_until(offset)
     }
 
     /// The position of the first batch of a run that ends after `offset`, and the offset that the log had reached before

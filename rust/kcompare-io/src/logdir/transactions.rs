@@ -142,6 +142,13 @@ impl Transactions {
         self.doubts.is_empty() && self.overflow.is_none()
     }
 
+    /// The first offset from `offset` on of which nobody can tell whether a batch of a transaction there counts.
+    pub(super) fn certain_until(&self, offset: i64) -> i64 {
+        let doubtful =
+            self.doubts.iter().filter(|doubt| doubt.until > offset).map(|doubt| doubt.first_offset);
+        doubtful.chain(self.overflow).min().map_or(i64::MAX, |first| first.max(offset))
+    }
+
     /// Why nobody can tell whether a data batch of a transaction counts.
     pub(super) fn doubt_about(&self, producer_id: i64, base_offset: i64) -> Option<(UnreadReason, String)> {
         if self.overflow.is_some_and(|first| base_offset >= first) {
@@ -221,6 +228,10 @@ mod tests {
         assert_eq!([9, 20, 30].map(doubtful), [None; 3]);
         assert_eq!([10, 19].map(doubtful), [Some(UnreadReason::DamageBeforeEnd); 2]);
         assert_eq!(all.doubt_about(8, 15), None);
+        assert_eq!(
+            [0, 9, 10, 19, 20, 30].map(|offset| all.certain_until(offset)),
+            [10, 10, 10, 19, i64::MAX, i64::MAX]
+        );
     }
 
     #[test]

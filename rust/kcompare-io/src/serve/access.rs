@@ -35,7 +35,7 @@ pub(super) fn open(
 pub(super) fn error_code(error: &StoreError) -> i16 {
     match error {
         StoreError::OutOfRange { .. } => ResponseError::OffsetOutOfRange,
-        StoreError::Record(_) => ResponseError::CorruptMessage,
+        StoreError::Record(_) | StoreError::Unreadable { .. } => ResponseError::CorruptMessage,
         StoreError::UnknownPartition { .. } => ResponseError::UnknownTopicOrPartition,
         _ => ResponseError::KafkaStorageError,
     }

@@ -211,6 +211,136 @@ impl<'a> Walk<'a> {
         })?;
         self.tags(&[])
     }
+
+    /// Keys were one string in a field of their own before version 4.
+    fn find_coordinator(&mut self) -> Walked {
+        if self.version < 4 {
+            self.string()?;
+        }
+        self.skip_since(1, 1)?;
+        if self.version >= 4 {
+            self.array(Self::string)?;
+        }
+        self.tags(&[])
+    }
+
+    fn join_group(&mut self) -> Walked {
+        // groupId, sessionTimeoutMs, rebalanceTimeoutMs (v1), memberId, groupInstanceId (v5), protocolType
+        self.string()?;
+        self.skip(4)?;
+        self.skip_since(1, 4)?;
+        self.string()?;
+        if self.version >= 5 {
+            self.string()?;
+        }
+        self.string()?;
+        self.array(|walk| {
+            walk.string()?;
+            walk.bytes()?;
+            walk.tags(&[])
+        })?;
+        if self.version >= 8 {
+            self.string()?;
+        }
+        self.tags(&[])
+    }
+
+    fn sync_group(&mut self) -> Walked {
+        self.membership(3)?;
+        if self.version >= 5 {
+            self.string()?;
+            self.string()?;
+        }
+        self.array(|walk| {
+            walk.string()?;
+            walk.bytes()?;
+            walk.tags(&[])
+        })?;
+        self.tags(&[])
+    }
+
+    /// groupId, generationId, memberId, and groupInstanceId from `static_since` on.
+    fn membership(&mut self, static_since: i16) -> Walked {
+        self.string()?;
+        self.skip(4)?;
+        self.string()?;
+        if self.version >= static_since { self.string() } else { Ok(()) }
+    }
+
+    fn heartbeat(&mut self) -> Walked {
+        self.membership(3)?;
+        self.tags(&[])
+    }
+
+    fn leave_group(&mut self) -> Walked {
+        self.string()?;
+        if self.version < 3 {
+            self.string()?;
+        } else {
+            self.array(|walk| {
+                walk.string()?;
+                walk.string()?;
+                if walk.version >= 5 {
+                    walk.string()?;
+                }
+                walk.tags(&[])
+            })?;
+        }
+        self.tags(&[])
+    }
+
+    fn offset_fetch(&mut self) -> Walked {
+        if self.version < 8 {
+            self.string()?;
+            self.committed_topics()?;
+        } else {
+            self.array(|walk| {
+                walk.string()?;
+                if walk.version >= 9 {
+                    walk.string()?;
+                    walk.skip(4)?;
+                }
+                walk.committed_topics()?;
+                walk.tags(&[])
+            })?;
+        }
+        self.skip_since(7, 1)?;
+        self.tags(&[])
+    }
+
+    fn committed_topics(&mut self) -> Walked {
+        self.array(|walk| {
+            walk.string()?;
+            walk.array(|walk| walk.skip(4))?;
+            walk.tags(&[])
+        })
+    }
+
+    fn offset_commit(&mut self) -> Walked {
+        self.membership(7)?;
+        // retentionTimeMs
+        self.skip(if self.version <= 4 { 8 } else { 0 })?;
+        self.array(|walk| {
+            walk.string()?;
+            walk.array(|walk| {
+                // partitionIndex, committedOffset, committedLeaderEpoch (v6), committedMetadata
+                walk.skip(12)?;
+                walk.skip_since(6, 4)?;
+                walk.string()?;
+                walk.tags(&[])
+            })?;
+            walk.tags(&[])
+        })?;
+        self.tags(&[])
+    }
+
+    fn init_producer_id(&mut self) -> Walked {
+        // transactionalId, transactionTimeoutMs, producerId and producerEpoch (v3)
+        self.string()?;
+        self.skip(4)?;
+        self.skip_since(3, 10)?;
+        self.tags(&[])
+    }
 }
 
 /// Checks that the body of a request bears out every count that it claims.
@@ -224,6 +354,14 @@ pub(super) fn check(api: ApiKey, version: i16, body: &[u8]) -> Result<(), Malfor
         ApiKey::Metadata => walk.metadata(),
         ApiKey::DescribeConfigs => walk.describe_configs(),
         ApiKey::OffsetForLeaderEpoch => walk.offset_for_leader_epoch(),
+        ApiKey::FindCoordinator => walk.find_coordinator(),
+        ApiKey::JoinGroup => walk.join_group(),
+        ApiKey::SyncGroup => walk.sync_group(),
+        ApiKey::Heartbeat => walk.heartbeat(),
+        ApiKey::LeaveGroup => walk.leave_group(),
+        ApiKey::OffsetFetch => walk.offset_fetch(),
+        ApiKey::OffsetCommit => walk.offset_commit(),
+        ApiKey::InitProducerId => walk.init_producer_id(),
         // ApiVersions and DescribeCluster have no arrays.
         _ => Ok(()),
     }

@@ -8,8 +8,9 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use super::connection;
+use super::connection::{self, Patience, Peer};
 use super::fault::{Fault, Script};
+use super::group::Groups;
 use super::store::LogStore;
 
 /// How often the listener looks for connections and for the end.
@@ -39,8 +40,11 @@ pub struct BrokerConfig {
     pub max_connections: usize,
     /// The newest version by API key, to pose as an older broker; below the oldest version the API is gone.
     pub max_versions: BTreeMap<i16, i16>,
-    /// The host and port that clients are told; by default the address that is listened on.
+    /// The host and port that clients are told; by default the address that is listened on, and where that is any
+    /// address (`0.0.0.0`, `[::]`) the one that each client has connected to.
     pub advertised: Option<(String, u16)>,
+    /// How long peers may take.
+    pub patience: Patience,
     /// The other brokers of the cluster.
     pub peers: Vec<Node>,
 }
@@ -54,6 +58,7 @@ impl Default for BrokerConfig {
             max_connections: 256,
             max_versions: BTreeMap::new(),
             advertised: None,
+            patience: Patience::default(),
             peers: Vec::new(),
         }
     }
@@ -64,7 +69,12 @@ pub(super) struct Shared {
     pub(super) config: BrokerConfig,
     pub(super) store: Arc<dyn LogStore>,
     pub(super) script: Script,
+    pub(super) groups: Groups,
+    /// Held by whoever answers a request that is unusually large.
+    pub(super) large_requests: Mutex<()>,
     own: Node,
+    /// The address is any of this host; clients are told the one that they came to.
+    anywhere: bool,
     peers: RwLock<Vec<Node>>,
     requests: Mutex<BTreeMap<i16, u64>>,
     stopping: AtomicBool,
@@ -95,11 +105,20 @@ impl Shared {
         *self.requests.lock().unwrap_or_else(PoisonError::into_inner).entry(api_key).or_default() += 1;
     }
 
-    /// All brokers of the cluster in order of their ids.
-    pub(super) fn nodes(&self) -> Vec<Node> {
+    /// This broker as a peer is told.
+    pub(super) fn own(&self, peer: Peer) -> Node {
+        let mut own = self.own.clone();
+        if self.anywhere {
+            own.host = peer.local.ip().to_canonical().to_string();
+        }
+        own
+    }
+
+    /// All brokers of the cluster in order of their ids, as a peer is told.
+    pub(super) fn nodes(&self, peer: Peer) -> Vec<Node> {
         let mut nodes = self.peers.read().unwrap_or_else(PoisonError::into_inner).clone();
         nodes.retain(|node| node.id != self.own.id);
-        nodes.push(self.own.clone());
+        nodes.push(self.own(peer));
         nodes.sort_by_key(|node| node.id);
         nodes
     }
@@ -118,10 +137,14 @@ impl Broker {
         let listener = TcpListener::bind(config.listen)?;
         listener.set_nonblocking(true)?;
         let addr = listener.local_addr()?;
+        let anywhere = config.advertised.is_none() && addr.ip().is_unspecified();
         let (host, port) = config.advertised.clone().unwrap_or_else(|| (addr.ip().to_string(), addr.port()));
         let shared = Arc::new(Shared {
             store,
             script: Script::default(),
+            groups: Groups::default(),
+            large_requests: Mutex::default(),
+            anywhere,
             own: Node { id: config.node_id, host, port },
             peers: RwLock::new(config.peers.clone()),
             requests: Mutex::default(),
@@ -190,12 +213,14 @@ impl Drop for Broker {
 /// Accepts connections until the broker stops, then waits for their threads.
 fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
     let mut connections: Vec<JoinHandle<()>> = Vec::new();
+    let mut accepted = 0_u64;
     while !shared.stopping() {
         match listener.accept() {
             Ok((stream, _)) => {
                 connections.retain(|connection| !connection.is_finished());
                 if connections.len() < shared.config.max_connections {
-                    connections.extend(serve(stream, shared));
+                    accepted += 1;
+                    connections.extend(serve(stream, accepted, shared));
                 }
             }
             // There is no connection, or it is gone again, or there are no file descriptors left: later, then.
@@ -208,10 +233,10 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
 }
 
 /// Starts the thread of a connection. A connection that gets none is closed by being dropped.
-fn serve(stream: TcpStream, shared: &Arc<Shared>) -> Option<JoinHandle<()>> {
+fn serve(stream: TcpStream, id: u64, shared: &Arc<Shared>) -> Option<JoinHandle<()>> {
     let shared = Arc::clone(shared);
     thread::Builder::new()
         .name("kafka-connection".to_owned())
-        .spawn(move || connection::serve(stream, &shared))
+        .spawn(move || connection::serve(stream, id, &shared))
         .ok()
 }

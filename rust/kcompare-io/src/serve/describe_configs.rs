@@ -1,5 +1,7 @@
 //! `DescribeConfigs`: what the store knows of a topic's configuration.
 
+use std::collections::BTreeSet;
+
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
 use kafka_protocol::messages::describe_configs_response::{
@@ -28,7 +30,12 @@ pub(super) fn targets(request: &DescribeConfigsRequest, _store: &dyn LogStore) -
 }
 
 pub(super) fn answer(request: &DescribeConfigsRequest, call: &Call<'_>) -> DescribeConfigsResponse {
-    let results = request.resources.iter().map(|resource| describe(resource, call));
+    // A resource that is named many times is described once: the answer is no larger than all there is.
+    let mut seen = BTreeSet::new();
+    let once = request.resources.iter().filter(|resource| {
+        seen.insert((resource.resource_type, &resource.resource_name, &resource.configuration_keys))
+    });
+    let results = once.map(|resource| describe(resource, call));
     DescribeConfigsResponse::default()
         .with_throttle_time_ms(call.plan.throttle_time_ms())
         .with_results(results.collect())

@@ -198,6 +198,12 @@ impl Script {
         Plan { faults: met.filter_map(|one| one.strike().then(|| one.fault.clone())).collect() }
     }
 
+    /// Whether there is any fault that damages records: they stay out of memory where there is none.
+    pub(super) fn damages(&self) -> bool {
+        let armed = self.armed.lock().unwrap_or_else(PoisonError::into_inner);
+        armed.iter().any(|one| one.fault.action.damages(0).is_some())
+    }
+
     /// The records of one partition after the faults that damage them.
     pub(super) fn damage(&self, api_key: i16, target: &Target<'_>, records: Bytes) -> Bytes {
         let mut armed = self.armed.lock().unwrap_or_else(PoisonError::into_inner);

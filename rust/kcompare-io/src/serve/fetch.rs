@@ -17,6 +17,8 @@ use kafka_protocol::messages::{ApiKey, BrokerId, FetchRequest, FetchResponse, Pr
 use super::access;
 use super::dispatch::{Call, Subject};
 use super::fault::{FaultAction, Target};
+use super::fetch_encode::FetchAnswer;
+use super::piece::Piece;
 use super::store::{LogStore, StoredPartition, StoredTopic, TopicId};
 use super::wire_types::{from_wire_id, text};
 
@@ -48,26 +50,30 @@ pub(super) fn targets(request: &FetchRequest, store: &dyn LogStore) -> Vec<Subje
         .collect()
 }
 
-pub(super) fn answer(request: &FetchRequest, call: &Call<'_>) -> FetchResponse {
+pub(super) fn answer(request: &FetchRequest, call: &Call<'_>) -> FetchAnswer {
     let response = FetchResponse::default().with_throttle_time_ms(call.plan.throttle_time_ms());
     if request.session_id != 0 {
-        return response.with_error_code(ResponseError::FetchSessionIdNotFound.code());
+        let response = response.with_error_code(ResponseError::FetchSessionIdNotFound.code());
+        return FetchAnswer { response, records: Vec::new() };
     }
     let max_wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0));
     let deadline = Instant::now() + max_wait.min(WAIT_LIMIT);
     let min_bytes = usize::try_from(request.min_bytes).unwrap_or(0);
     let mut gathered = gather(request, call);
-    while gathered.bytes < min_bytes && !gathered.settled && call.shared.wait(POLL_INTERVAL, deadline) {
+    while gathered.bytes < min_bytes && !gathered.settled && call.wait(POLL_INTERVAL, deadline) {
         gathered = gather(request, call);
     }
-    damage(&mut gathered.topics, request, call);
+    damage(&mut gathered, request, call);
     let endpoints = if call.version >= 16 { endpoints(&gathered.topics, call) } else { Vec::new() };
-    response.with_responses(gathered.topics).with_node_endpoints(endpoints)
+    let response = response.with_responses(gathered.topics).with_node_endpoints(endpoints);
+    FetchAnswer { response, records: gathered.records }
 }
 
 /// What is there for a request at one moment.
 struct Gathered {
     topics: Vec<FetchableTopicResponse>,
+    /// The records of all partitions in order.
+    records: Vec<Piece>,
     bytes: usize,
     /// Waiting would not help: something failed, or nothing was asked for.
     settled: bool,
@@ -78,16 +84,17 @@ struct Gathered {
 fn gather(request: &FetchRequest, call: &Call<'_>) -> Gathered {
     let budget = usize::try_from(request.max_bytes).unwrap_or(0).min(RESPONSE_LIMIT);
     let settled = request.topics.is_empty();
-    let mut gathered = Gathered { topics: Vec::new(), bytes: 0, settled, budget };
+    let mut gathered = Gathered { topics: Vec::new(), records: Vec::new(), bytes: 0, settled, budget };
     for topic in &request.topics {
         let stored = find(call.store(), topic);
         let mut partitions = Vec::with_capacity(topic.partitions.len());
         for asked in &topic.partitions {
-            let data = read(stored.as_deref(), asked, request.isolation_level == 1, &gathered, call);
-            let size = data.records.as_ref().map_or(0, Bytes::len);
-            gathered.bytes += size;
-            gathered.budget = gathered.budget.saturating_sub(size);
+            let (data, records) =
+                read(stored.as_deref(), asked, request.isolation_level == 1, &gathered, call);
+            gathered.bytes += records.len();
+            gathered.budget = gathered.budget.saturating_sub(records.len());
             gathered.settled |= data.error_code != 0;
+            gathered.records.push(records);
             partitions.push(data);
         }
         let response = FetchableTopicResponse::default().with_topic(topic.topic.clone());
@@ -110,7 +117,7 @@ fn read(
     committed: bool,
     so_far: &Gathered,
     call: &Call<'_>,
-) -> PartitionData {
+) -> (PartitionData, Piece) {
     let number = asked.partition;
     let Some(topic) = topic else {
         let error = if call.version >= 13 {
@@ -118,21 +125,22 @@ fn read(
         } else {
             ResponseError::UnknownTopicOrPartition
         };
-        return failed(number, error.code());
+        return (failed(number, error.code()), Piece::default());
     };
     let target = Target { offset: Some(asked.fetch_offset), ..Target::partition(topic.name(), number) };
     if let Some(code) = call.plan.error_code(&target) {
-        return failed(number, code);
+        return (failed(number, code), Piece::default());
     }
     let opened = access::open(Some(topic), number, asked.current_leader_epoch, call);
     let read = opened.and_then(|partition| read_open(&*partition, asked, committed, so_far, &target, call));
     read.unwrap_or_else(|code| {
         let leader = topic.partition(number).filter(|_| call.version >= 12 && leader_has_moved(code));
-        failed(number, code).with_current_leader(leader.map_or_else(LeaderIdAndEpoch::default, |partition| {
+        let leader = leader.map_or_else(LeaderIdAndEpoch::default, |partition| {
             LeaderIdAndEpoch::default()
                 .with_leader_id(BrokerId(partition.leader().unwrap_or(call.node_id())))
                 .with_leader_epoch(partition.leader_epoch())
-        }))
+        });
+        (failed(number, code).with_current_leader(leader), Piece::default())
     })
 }
 
@@ -143,16 +151,23 @@ fn read_open(
     so_far: &Gathered,
     target: &Target<'_>,
     call: &Call<'_>,
-) -> Result<PartitionData, i16> {
+) -> Result<(PartitionData, Piece), i16> {
     let bounds = partition.bounds();
-    let stop = if committed { bounds.last_stable_offset } else { bounds.high_watermark };
+    let mut stop = if committed { bounds.last_stable_offset } else { bounds.high_watermark };
+    if committed {
+        let certain = partition.certain_until(asked.fetch_offset);
+        if certain <= asked.fetch_offset && asked.fetch_offset < stop {
+            return Err(ResponseError::CorruptMessage.code());
+        }
+        stop = stop.min(certain);
+    }
     let limit = usize::try_from(asked.partition_max_bytes).unwrap_or(0).min(so_far.budget);
     let batches =
         partition.read(asked.fetch_offset, stop, limit).map_err(|error| access::error_code(&error))?;
     // The first batch of the whole response is sent whatever its size, so that a reader always gets on (KIP-74); the
     // other partitions keep to what is left.
-    let fits = so_far.bytes == 0 || batches.bytes.len() <= limit;
-    let records = if fits { batches.bytes } else { Bytes::new() };
+    let fits = so_far.bytes == 0 || batches.records.len() <= limit;
+    let records = if fits { batches.records } else { Piece::default() };
     let aborted = committed.then(|| {
         let listed = partition.aborted_transactions(asked.fetch_offset, batches.next_offset.min(stop));
         let listed = listed.iter().filter(|_| !records.is_empty());
@@ -170,27 +185,32 @@ fn read_open(
         .with_last_stable_offset(bounds.last_stable_offset)
         .with_log_start_offset(bounds.log_start_offset)
         .with_aborted_transactions(aborted)
-        .with_records(Some(records));
-    Ok(call.plan.actions(target).fold(data, |data, action| match action {
-        FaultAction::Empty => data.with_records(Some(Bytes::new())),
-        FaultAction::ReplaceRecords(bytes) => data.with_records(Some(bytes.clone())),
-        FaultAction::LieHighWatermark(offset) => data.with_high_watermark(*offset),
-        FaultAction::LieLogStart(offset) => data.with_log_start_offset(*offset),
-        _ => data,
+        .with_records(Some(Bytes::new()));
+    Ok(call.plan.actions(target).fold((data, records), |(data, records), action| match action {
+        FaultAction::Empty => (data, Piece::default()),
+        FaultAction::ReplaceRecords(bytes) => (data, bytes.clone().into()),
+        FaultAction::LieHighWatermark(offset) => (data.with_high_watermark(*offset), records),
+        FaultAction::LieLogStart(offset) => (data.with_log_start_offset(*offset), records),
+        _ => (data, records),
     }))
 }
 
 /// Lets the faults that change records strike, once for a response.
-fn damage(topics: &mut [FetchableTopicResponse], request: &FetchRequest, call: &Call<'_>) {
-    for (topic, asked) in topics.iter_mut().zip(&request.topics) {
-        let Some(stored) = find(call.store(), asked) else { continue };
-        for (data, asked) in topic.partitions.iter_mut().zip(&asked.partitions) {
+fn damage(gathered: &mut Gathered, request: &FetchRequest, call: &Call<'_>) {
+    let script = &call.shared.script;
+    if !script.damages() {
+        return;
+    }
+    let mut records = gathered.records.iter_mut();
+    for asked in &request.topics {
+        let stored = find(call.store(), asked);
+        for (asked, records) in asked.partitions.iter().zip(&mut records) {
+            let (Some(stored), Ok(bytes)) = (&stored, records.read()) else { continue };
             let target = Target {
                 offset: Some(asked.fetch_offset),
                 ..Target::partition(stored.name(), asked.partition)
             };
-            let records = data.records.take().unwrap_or_default();
-            data.records = Some(call.shared.script.damage(ApiKey::Fetch as i16, &target, records));
+            *records = script.damage(ApiKey::Fetch as i16, &target, bytes).into();
         }
     }
 }

@@ -6,6 +6,7 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use bytes::{Bytes, BytesMut};
 use kcompare_core::records::{AbortedTransaction, BatchDecoder, BatchHeader, peek};
 
+use super::piece::Piece;
 use super::store::{Bounds, EpochStart, StoreError, StoredBatches, StoredPartition, TimestampOffset};
 
 /// How much one batch may decompress to while a timestamp is searched.
@@ -247,18 +248,18 @@ impl StoredPartition for MemoryLog {
             })
             .collect();
         let (Some(head), Some(tail)) = (wanted.first(), wanted.last()) else {
-            return Ok(StoredBatches { bytes: Bytes::new(), next_offset: offset });
+            return Ok(StoredBatches { records: Piece::default(), next_offset: offset });
         };
         let next_offset = tail.next_offset;
         if head.blob == tail.blob {
             let bytes = state.blobs[head.blob].slice(head.range.start..tail.range.end);
-            return Ok(StoredBatches { bytes, next_offset });
+            return Ok(StoredBatches { records: bytes.into(), next_offset });
         }
         let mut joined = BytesMut::with_capacity(wanted.iter().map(|entry| entry.range.len()).sum());
         for entry in wanted {
             joined.extend_from_slice(&state.blobs[entry.blob][entry.range.clone()]);
         }
-        Ok(StoredBatches { bytes: joined.freeze(), next_offset })
+        Ok(StoredBatches { records: joined.freeze().into(), next_offset })
     }
 
     fn offset_for_timestamp(&self, timestamp: i64) -> Result<Option<TimestampOffset>, StoreError> {

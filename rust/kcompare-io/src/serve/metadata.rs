@@ -1,5 +1,6 @@
 //! `Metadata`: brokers, topics, partitions and their leaders. Topics are never created by asking for them.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use kafka_protocol::ResponseError;
@@ -42,13 +43,17 @@ pub(super) fn targets(request: &MetadataRequest, store: &dyn LogStore) -> Vec<Su
 pub(super) fn answer(request: &MetadataRequest, call: &Call<'_>) -> MetadataResponse {
     let topics = match asked(request, call.version) {
         None => call.store().topics().iter().map(|topic| describe(&**topic, call)).collect(),
-        Some(topics) => topics
-            .iter()
-            .map(|topic| {
+        Some(topics) => {
+            // A topic that is named many times is described once, as Kafka does it: the answer is no larger than all.
+            let mut seen = BTreeSet::new();
+            let once =
+                topics.iter().filter(|topic| seen.insert((from_wire_id(&topic.topic_id), &topic.name)));
+            once.map(|topic| {
                 find(call.store(), topic)
                     .map_or_else(|| missing(topic, call.version), |topic| describe(&*topic, call))
             })
-            .collect(),
+            .collect()
+        }
     };
     let brokers = call.nodes().into_iter().map(|node| {
         MetadataResponseBroker::default()

@@ -1,8 +1,9 @@
 //! The read-only broker: a Kafka that only answers.
 //!
 //! It speaks what a reader needs (`ApiVersions`, `Metadata`, `ListOffsets`, `Fetch`, `DescribeConfigs`,
-//! `OffsetForLeaderEpoch`, `DescribeCluster`) and nothing that writes. Batches come from a [`LogStore`] and are sent as
-//! they are stored, damaged ones included. A script of [`Fault`]s makes it misbehave on purpose.
+//! `OffsetForLeaderEpoch`, `DescribeCluster`, and groups of one for consumers that subscribe) and nothing that writes.
+//! Batches come from a [`LogStore`], in memory or in log directories, and are sent as they are stored, damaged ones
+//! included. A script of [`Fault`]s makes a broker of the tests misbehave on purpose.
 //!
 //! A thread serves each connection; `dispatch` turns the bytes of a request into those of its response, with one
 //! file for each API.
@@ -33,16 +34,23 @@ mod api_versions;
 mod bounded;
 mod broker;
 mod connection;
+mod coordinator;
 mod describe_cluster;
 mod describe_configs;
+mod directory;
 mod dispatch;
 mod fault;
 mod fetch;
+mod fetch_encode;
+mod group;
 mod leader_epochs;
 mod list_offsets;
 mod memory;
 mod memory_log;
 mod metadata;
+mod offsets;
+mod open_files;
+mod piece;
 mod produce;
 mod refuse;
 mod store;
@@ -51,8 +59,11 @@ mod tests;
 mod wire_types;
 
 pub use broker::{Broker, BrokerConfig, Node};
+pub use connection::Patience;
+pub use directory::DirectoryStore;
 pub use fault::{Fault, FaultAction};
 pub use memory::MemoryStore;
+pub use piece::{Piece, ReadAt};
 pub use store::{
     Bounds, ConfigEntry, EpochStart, LogStore, StoreError, StoredBatches, StoredPartition, StoredTopic,
     TimestampOffset, TopicId, epoch_end, epoch_of,

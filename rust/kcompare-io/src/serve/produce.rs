@@ -4,11 +4,15 @@
 //! (`MsgVer2` in `rdkafka_feature.c`). Without them a consumer of librdkafka 2.16.0 gets no record and no error.
 //! KAFKA-18659 is the same story at Kafka's own broker. So the version is there, and every partition of every request
 //! answers that nobody may write.
+//!
+//! An idempotent producer, which most are by default, asks for its id first. It gets the answer there already.
 
 use bytes::Bytes;
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::produce_response::{PartitionProduceResponse, TopicProduceResponse};
-use kafka_protocol::messages::{ProduceRequest, ProduceResponse};
+use kafka_protocol::messages::{
+    InitProducerIdRequest, InitProducerIdResponse, ProduceRequest, ProduceResponse, ProducerId,
+};
 use kafka_protocol::protocol::Decodable;
 
 use super::dispatch::{Call, Subject};
@@ -44,4 +48,18 @@ pub(super) fn answer(request: &ProduceRequest, call: &Call<'_>) -> ProduceRespon
     ProduceResponse::default()
         .with_throttle_time_ms(call.plan.throttle_time_ms())
         .with_responses(topics.collect())
+}
+
+/// `InitProducerId`: nobody gets one.
+pub(super) fn refuse_producer_id(request: &InitProducerIdRequest, call: &Call<'_>) -> InitProducerIdResponse {
+    let error = if request.transactional_id.is_some() {
+        ResponseError::TransactionalIdAuthorizationFailed
+    } else {
+        ResponseError::ClusterAuthorizationFailed
+    };
+    InitProducerIdResponse::default()
+        .with_throttle_time_ms(call.plan.throttle_time_ms())
+        .with_error_code(error.code())
+        .with_producer_id(ProducerId(-1))
+        .with_producer_epoch(-1)
 }

@@ -5,10 +5,9 @@ use kafka_protocol::messages::{
     AddOffsetsToTxnResponse, AlterPartitionReassignmentsResponse, ApiKey, ConsumerGroupHeartbeatResponse,
     CreateDelegationTokenResponse, DescribeAclsResponse, DescribeClientQuotasResponse,
     DescribeQuorumResponse, DescribeUserScramCredentialsResponse, ElectLeadersResponse, EndTxnResponse,
-    FindCoordinatorResponse, GetTelemetrySubscriptionsResponse, HeartbeatResponse, InitProducerIdResponse,
-    JoinGroupResponse, LeaveGroupResponse, ListGroupsResponse, ListPartitionReassignmentsResponse,
+    GetTelemetrySubscriptionsResponse, ListGroupsResponse, ListPartitionReassignmentsResponse,
     ListTransactionsResponse, OffsetDeleteResponse, PushTelemetryResponse, SaslAuthenticateResponse,
-    SaslHandshakeResponse, SyncGroupResponse, UnregisterBrokerResponse, UpdateFeaturesResponse,
+    SaslHandshakeResponse, UnregisterBrokerResponse, UpdateFeaturesResponse,
 };
 use kafka_protocol::protocol::Message;
 
@@ -46,12 +45,7 @@ pub(super) fn response(
         DescribeUserScramCredentials => DescribeUserScramCredentialsResponse,
         ElectLeaders => ElectLeadersResponse,
         EndTxn => EndTxnResponse,
-        FindCoordinator => FindCoordinatorResponse,
         GetTelemetrySubscriptions => GetTelemetrySubscriptionsResponse,
-        Heartbeat => HeartbeatResponse,
-        InitProducerId => InitProducerIdResponse,
-        JoinGroup => JoinGroupResponse,
-        LeaveGroup => LeaveGroupResponse,
         ListGroups => ListGroupsResponse,
         ListPartitionReassignments => ListPartitionReassignmentsResponse,
         ListTransactions => ListTransactionsResponse,
@@ -59,7 +53,6 @@ pub(super) fn response(
         PushTelemetry => PushTelemetryResponse,
         SaslAuthenticate => SaslAuthenticateResponse,
         SaslHandshake => SaslHandshakeResponse,
-        SyncGroup => SyncGroupResponse,
         UnregisterBroker => UnregisterBrokerResponse,
         UpdateFeatures => UpdateFeaturesResponse,
     }

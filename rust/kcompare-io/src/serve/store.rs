@@ -4,9 +4,10 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use kcompare_core::records::{AbortedTransaction, RecordError};
 use thiserror::Error;
+
+use super::piece::Piece;
 
 /// The id of one incarnation of a topic (KIP-516): a topic that is deleted and created again gets another one.
 ///
@@ -57,10 +58,10 @@ pub struct TimestampOffset {
 }
 
 /// Batches that a read has found.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub struct StoredBatches {
     /// Whole batches as stored; empty when there are none.
-    pub bytes: Bytes,
+    pub records: Piece,
     /// One past the last offset of the last batch; the offset that was asked for when there are none.
     pub next_offset: i64,
 }
@@ -122,6 +123,14 @@ pub enum StoreError {
     /// A stored batch cannot be decoded.
     #[error(transparent)]
     Record(#[from] RecordError),
+    /// Offsets within the log whose records are gone or cannot be trusted.
+    #[error("offset {offset} cannot be served: {detail}")]
+    Unreadable {
+        /// The offset that was asked for.
+        offset: i64,
+        /// What is there instead, as a sentence.
+        detail: String,
+    },
     /// The bytes could not be read.
     #[error(transparent)]
     Io(#[from] io::Error),
@@ -176,6 +185,12 @@ pub trait StoredPartition: Send + Sync {
 
     /// The leader epochs of the log, in ascending order.
     fn leader_epochs(&self) -> Vec<EpochStart>;
+
+    /// Up to where the list of aborted transactions is complete for a reader at `offset`; `offset` itself where it is
+    /// not. What lies behind it may be of a transaction whose marker is lost.
+    fn certain_until(&self, _offset: i64) -> i64 {
+        i64::MAX
+    }
 
     /// The aborted transactions that have records in `start..stop`.
     fn aborted_transactions(&self, start: i64, stop: i64) -> Vec<AbortedTransaction>;

@@ -6,6 +6,7 @@ use crate::error::{BrokerError, WireError};
 
 pub(crate) const UNKNOWN_SERVER_ERROR: i16 = -1;
 pub(crate) const OFFSET_OUT_OF_RANGE: i16 = 1;
+pub(crate) const CORRUPT_MESSAGE: i16 = 2;
 pub(crate) const UNKNOWN_TOPIC_OR_PARTITION: i16 = 3;
 pub(crate) const LEADER_NOT_AVAILABLE: i16 = 5;
 pub(crate) const UNSUPPORTED_VERSION: i16 = 35;

@@ -168,6 +168,6 @@ fn nothing_in_a_log_directory_is_changed() {
     let log = dir.log();
     read_all(&log, ReadCommitted);
     log.offset_for_timestamp(1005, &CancelToken::new()).unwrap();
-    log.stored_batches(0, 60, 1 << 20).unwrap();
+    log.stored_extent(0, 60, 1 << 20).unwrap();
     assert_eq!(snapshot(&dir.root), before);
 }

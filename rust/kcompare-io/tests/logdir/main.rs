@@ -6,6 +6,7 @@ mod bounds;
 mod damage;
 mod layout;
 mod oracle;
+mod served;
 mod stored;
 mod support;
 mod transactions;

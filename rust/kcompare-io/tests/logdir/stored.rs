@@ -12,6 +12,20 @@ fn at(log: &kcompare_io::logdir::PartitionLog, timestamp: i64) -> Option<i64> {
     log.offset_for_timestamp(timestamp, &CancelToken::new()).unwrap().map(|found| found.offset)
 }
 
+/// The bytes of an extent, and where the next one begins.
+fn stored(
+    log: &kcompare_io::logdir::PartitionLog,
+    offset: i64,
+    stop: i64,
+    max_bytes: usize,
+) -> (Vec<u8>, i64) {
+    let Some(extent) = log.stored_extent(offset, stop, max_bytes).unwrap() else {
+        return (Vec::new(), offset);
+    };
+    let file = fs::read(&log.segments()[extent.segment].path).unwrap();
+    (file[extent.position as usize..][..extent.length].to_vec(), extent.next_offset)
+}
+
 #[test]
 fn batches_are_given_as_they_are_stored() {
     let dir = Dir::new();
@@ -19,10 +33,7 @@ fn batches_are_given_as_they_are_stored() {
     dir.segment(0, &first);
     dir.segment(30, &second);
     let log = dir.log();
-    let stored = |offset, stop, max_bytes| {
-        let found = log.stored_batches(offset, stop, max_bytes).unwrap();
-        (found.bytes.to_vec(), found.next_offset)
-    };
+    let stored = |offset, stop, max_bytes| stored(&log, offset, stop, max_bytes);
     assert_eq!(stored(0, 60, 1 << 20), (first.concat(), 30));
     assert_eq!(stored(15, 60, 1 << 20), (first[1..].concat(), 30));
     assert_eq!(stored(15, 20, 1 << 20), (first[1].clone(), 20));
@@ -30,10 +41,6 @@ fn batches_are_given_as_they_are_stored() {
     assert_eq!(stored(15, 60, first[1].len() + first[2].len() - 1), (first[1].clone(), 20));
     assert_eq!(stored(30, 60, 1 << 20), (second.concat(), 60));
     assert_eq!(stored(60, 100, 1 << 20), (vec![], 60));
-    let extent = log.stored_extent(15, 60, 1 << 20).unwrap().unwrap();
-    let file = fs::read(&log.segments()[extent.segment].path).unwrap();
-    let bytes = &file[extent.position as usize..][..extent.length];
-    assert_eq!((bytes, extent.next_offset), (&first[1..].concat()[..], 30));
 }
 
 #[test]
@@ -43,10 +50,8 @@ fn stored_batches_pass_over_what_is_none_and_keep_what_has_a_bad_checksum() {
     *bad.last_mut().unwrap() ^= 1;
     dir.segment(0, &[batch(0, 5), bad.clone(), batch(10, 5), vec![9; 70], batch(15, 5)]);
     let log = dir.log();
-    let found = log.stored_batches(5, 100, 1 << 20).unwrap();
-    assert_eq!((found.bytes.to_vec(), found.next_offset), ([bad, batch(10, 5)].concat(), 15));
-    let found = log.stored_batches(15, 100, 1 << 20).unwrap();
-    assert_eq!((found.bytes.to_vec(), found.next_offset), (batch(15, 5), 20));
+    assert_eq!(stored(&log, 5, 100, 1 << 20), ([bad, batch(10, 5)].concat(), 15));
+    assert_eq!(stored(&log, 15, 100, 1 << 20), (batch(15, 5), 20));
 }
 
 #[test]
@@ -68,8 +73,7 @@ fn every_offset_of_a_large_segment_is_found() {
     let log = dir.log();
     assert!(log.segments()[0].size > 512 << 10);
     for (offset, number) in (0..600).zip((0..200).flat_map(|number| [number; 3])) {
-        let found = log.stored_batches(offset, 600, 1).unwrap();
-        assert_eq!(found.bytes.to_vec(), batches[number as usize], "{offset}");
+        assert_eq!(stored(&log, offset, 600, 1).0, batches[number as usize], "{offset}");
         assert_eq!(at(&log, number), Some(number * 3));
     }
 }

@@ -8,8 +8,8 @@ use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::{
-    ApiKey, ApiVersionsRequest, DescribeClusterRequest, DescribeConfigsRequest, FindCoordinatorRequest,
-    InitProducerIdRequest, MetadataRequest, ProduceRequest,
+    ApiKey, ApiVersionsRequest, ConsumerGroupHeartbeatRequest, DescribeClusterRequest,
+    DescribeConfigsRequest, EndTxnRequest, MetadataRequest, ProduceRequest,
 };
 
 use super::super::wire_types::{from_wire_id, text, topic_name, wire_id};
@@ -29,9 +29,11 @@ fn api_versions_at_every_version() {
         assert_eq!(response.error_code, 0);
         let spoken: Vec<_> =
             response.api_keys.iter().map(|one| (one.api_key, one.min_version, one.max_version)).collect();
-        let expected =
+        let reading =
             [(0, 3, 9), (1, 4, 17), (2, 1, 10), (3, 0, 13), (18, 0, 4), (23, 2, 4), (32, 1, 4), (60, 0, 1)];
-        assert_eq!(spoken, expected);
+        let groups =
+            [(10, 0, 4), (11, 0, 9), (14, 0, 5), (12, 0, 4), (13, 0, 5), (9, 1, 9), (8, 2, 9), (22, 0, 4)];
+        assert_eq!(spoken, [reading, groups].concat());
     }
     assert_eq!(broker.requests(), BTreeMap::from([(18, 5)]));
 }
@@ -170,14 +172,14 @@ fn an_older_broker_speaks_older_versions_only() {
 fn what_is_not_spoken_is_refused_or_closed() {
     let broker = broker(&store());
     let mut client = Client::new(&broker);
-    assert_eq!(client.call(2, &FindCoordinatorRequest::default()).error_code, 35);
-    assert_eq!(client.call(4, &InitProducerIdRequest::default()).error_code, 35);
+    assert_eq!(client.call(0, &EndTxnRequest::default()).error_code, 35);
+    assert_eq!(client.call(0, &ConsumerGroupHeartbeatRequest::default()).error_code, 35);
     client.send(10, &ProduceRequest::default());
     assert!(client.is_closed(Duration::from_secs(2)));
     let mut client = Client::new(&broker);
     std::io::Write::write_all(&mut client.stream, &[0, 0, 0, 8, 0x7f, 0xff, 0, 0, 0, 0, 0, 1]).unwrap();
     assert!(client.is_closed(Duration::from_secs(2)));
-    let expected = BTreeMap::from([(api(ApiKey::Produce), 1), (10, 1), (22, 1), (i16::MAX, 1)]);
+    let expected = BTreeMap::from([(api(ApiKey::Produce), 1), (26, 1), (68, 1), (i16::MAX, 1)]);
     assert_eq!(broker.requests(), expected);
 }
 

@@ -3,7 +3,9 @@
 mod apis;
 mod faults;
 mod fetching;
+mod groups;
 mod offsets;
+mod patience;
 mod robust;
 
 use std::collections::BTreeMap;

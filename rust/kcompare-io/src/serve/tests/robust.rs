@@ -14,8 +14,8 @@ use kafka_protocol::messages::offset_for_leader_epoch_request::{
 };
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::{
-    ApiKey, ApiVersionsRequest, DescribeClusterRequest, DescribeConfigsRequest, ListOffsetsRequest,
-    MetadataRequest, OffsetForLeaderEpochRequest, ProduceRequest, RequestHeader,
+    ApiKey, ApiVersionsRequest, DescribeClusterRequest, DescribeConfigsRequest, InitProducerIdRequest,
+    ListOffsetsRequest, MetadataRequest, OffsetForLeaderEpochRequest, ProduceRequest, RequestHeader,
 };
 use kafka_protocol::protocol::{Encodable, Request};
 use proptest::prelude::*;
@@ -23,7 +23,7 @@ use proptest::prelude::*;
 use super::super::dispatch::SUPPORTED;
 use super::super::wire_types::text;
 use super::super::{Broker, BrokerConfig, Fault, FaultAction, bounded};
-use super::{Client, broker, fetch_request, fetched, store};
+use super::{Client, broker, fetch_request, fetched, groups, store};
 
 #[test]
 fn stop_ends_open_connections_within_a_second() {
@@ -123,17 +123,39 @@ fn absurd_counts_end_the_connection() {
     assert_eq!(fetched(&Client::new(&broker).fetch(95)), [90]);
 }
 
-/// The body of every request that the tests can make, at every version.
-fn bodies() -> Vec<(ApiKey, i16, Bytes)> {
-    fn encoded<R: Request + Encodable>(request: &R, bodies: &mut Vec<(ApiKey, i16, Bytes)>) {
-        let &(api, oldest, newest) =
-            SUPPORTED.iter().find(|(api, ..)| *api as i16 == R::KEY).expect("a supported API");
-        for version in oldest..=newest {
-            let mut body = BytesMut::new();
-            request.encode(&mut body, version).unwrap();
-            bodies.push((api, version, body.freeze()));
-        }
+/// Bodies of requests, with their API and version.
+type Bodies = Vec<(ApiKey, i16, Bytes)>;
+
+/// Encodes a request at every version.
+fn encoded<R: Request + Encodable + Clone>(request: &R, bodies: &mut Bodies) {
+    encoded_at(bodies, |_| request.clone());
+}
+
+/// Encodes a request that is another one at other versions.
+fn encoded_at<R: Request + Encodable>(bodies: &mut Bodies, request: impl Fn(i16) -> R) {
+    let &(api, oldest, newest) =
+        SUPPORTED.iter().find(|(api, ..)| *api as i16 == R::KEY).expect("a supported API");
+    for version in oldest..=newest {
+        let mut body = BytesMut::new();
+        request(version).encode(&mut body, version).unwrap();
+        bodies.push((api, version, body.freeze()));
     }
+}
+
+/// The bodies of requests about groups and producers.
+fn for_groups(bodies: &mut Bodies) {
+    encoded_at(bodies, groups::find_coordinator);
+    encoded_at(bodies, groups::join);
+    encoded_at(bodies, |version| groups::sync(version, "member", 1));
+    encoded_at(bodies, |version| groups::heartbeat(version, "member", 1));
+    encoded_at(bodies, |version| groups::leave(version, "member"));
+    encoded_at(bodies, groups::offset_fetch);
+    encoded_at(bodies, |version| groups::offset_commit(version, "member", 1));
+    encoded(&InitProducerIdRequest::default(), bodies);
+}
+
+/// The body of every request that the tests can make, at every version.
+fn bodies() -> Bodies {
     let mut bodies = Vec::new();
     encoded(&fetch_request(7), &mut bodies);
     let data = PartitionProduceData::default().with_records(Some(Bytes::from_static(b"records")));
@@ -153,6 +175,7 @@ fn bodies() -> Vec<(ApiKey, i16, Bytes)> {
         .with_resource_name(text("blogs"))
         .with_configuration_keys(Some(vec![text("retention.ms")]));
     encoded(&DescribeConfigsRequest::default().with_resources(vec![resource]), &mut bodies);
+    for_groups(&mut bodies);
     encoded(&ApiVersionsRequest::default(), &mut bodies);
     encoded(&DescribeClusterRequest::default(), &mut bodies);
     bodies

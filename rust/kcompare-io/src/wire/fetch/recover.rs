@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::super::codes::{
-    INCONSISTENT_TOPIC_ID, LEADER_NOT_AVAILABLE, OFFSET_OUT_OF_RANGE, UNKNOWN_TOPIC_ID,
+    CORRUPT_MESSAGE, INCONSISTENT_TOPIC_ID, LEADER_NOT_AVAILABLE, OFFSET_OUT_OF_RANGE, UNKNOWN_TOPIC_ID,
     UNKNOWN_TOPIC_OR_PARTITION, broker_error, is_refusal, is_retriable, leader_is_away,
 };
 use super::super::connection::Wait;
@@ -175,6 +175,8 @@ impl Fetcher<'_, '_> {
         match code {
             OFFSET_OUT_OF_RANGE if self.follower.is_none() => self.out_of_range(),
             code if is_refusal(code) => Ok(Some(FetchEnd::Refused(code, broker_error(code).name))),
+            // What is stored does not get better; a misread of it does, so it is asked for once more.
+            CORRUPT_MESSAGE if self.failures > 0 => Ok(Some(FetchEnd::Failed(code, broker_error(code).name))),
             code if code == OFFSET_OUT_OF_RANGE || is_retriable(code) => self.retry(Cause::Code(code)),
             code => Ok(Some(FetchEnd::Failed(code, broker_error(code).name))),
         }
