@@ -17,7 +17,7 @@ from kcompare.settings.topics import TopicPattern, TopicSelection
 from kcompare.sources.logdir import LogdirSource
 from tests.support.checks import defects, of_effect, run_check, the_partition
 from tests.support.log_directories import LogDirectory, flip
-from tests.support.logs import Log, log_of, numbered
+from tests.support.logs import Log, Record, log_of, numbered
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -341,6 +341,32 @@ def test_a_file_that_cannot_be_read_is_never_sound(directory: LogDirectory) -> N
     one, other = tail(TailRequest((view,))).views[0].partitions
     assert one.error
     assert not other.error
+
+
+def test_a_batch_over_the_budget_is_never_sound(directory: LogDirectory) -> None:
+    log = log_of(numbered(30)).write([Record(30, 1, None, bytes(3 << 20))]).write(numbered(9, 31))
+    view = directory.create([log])
+    report = run_check(view, budget_bytes=1 << 20)
+    assert (report.verdict, report.exit_code) == (Soundness.INCONCLUSIVE, 3)
+    assert told(report, CheckEffect.UNVERIFIED) == [("unverified", "batch_too_large", (30, 31))]
+    assert run_check(view).verdict is Soundness.SOUND
+
+
+def test_a_special_file_in_the_place_of_a_segment_is_never_waited_for(directory: LogDirectory) -> None:
+    view = directory.create([log_of(numbered(300))])
+    file = directory.segments()[2]
+    file.unlink()
+    os.mkfifo(file)
+    assert run_check(view).verdict is Soundness.INCONCLUSIVE
+
+
+def test_a_swap_that_was_not_finished_is_a_segment(directory: LogDirectory) -> None:
+    view = directory.create([log_of(numbered(300))])
+    for file in directory.segments()[:2]:
+        file.rename(file.with_name(f"{file.name}.swap"))
+    report = run_check(view)
+    assert (report.verdict, report.totals.records) == (Soundness.SOUND, 300)
+    assert the_partition(report).segments == 6
 
 
 def test_topics_and_partitions_are_chosen(directory: LogDirectory) -> None:

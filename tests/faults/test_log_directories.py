@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from kcompare.check_model import Soundness
 from kcompare.engine.tail import TailRequest, tail
 from kcompare.errors import SameSourceError, TopicNotFoundError, UsageError
 from kcompare.model import Effect, FindingKind, IsolationLevel, Reason, Side, Verdict
@@ -251,6 +252,35 @@ def test_between_log_start_and_first_segment_there_is_no_head(left: LogDirectory
     found = next(one for one in findings(report) if one.reason is Reason.MISSING_SEGMENT)
     assert found.left is not None
     assert (found.left.start, found.left.stop) == (20, 50)
+
+
+def test_a_log_that_ends_below_its_start_is_not_empty(left: LogDirectory, right: LogDirectory) -> None:
+    """Its end is missing on both sides, and nothing tells how much: another partition must not make that EQUAL."""
+    logs = [log_of(numbered(300)), log_of(numbered(300)).cut_head(270)]
+    views = left.create(logs), right.create(logs)
+    assert run(*views).verdict is Verdict.EQUAL
+    for side in (left, right):
+        side.remove_segment(5, partition=1)
+    report = run(*views)
+    assert (report.verdict, report.exit_code, reasons(report)) == (Verdict.INCONCLUSIVE, 3, {"missing_segment"})
+    assert [found.verdict for found in report.topics[0].partitions] == [Verdict.EQUAL, Verdict.INCONCLUSIVE]
+    checked = run_check(views[0])
+    assert (checked.verdict, checked.exit_code) == (Soundness.DAMAGED, 1)
+    ends = tail(TailRequest((views[0],))).views[0].partitions[1]
+    assert "its end is missing" in (ends.error or "")
+
+
+def test_a_partition_without_any_segment_file_is_unverified(left: LogDirectory, right: LogDirectory) -> None:
+    logs = [log_of(numbered(30)), Log(), log_of(numbered(30))]
+    views = left.create(logs), right.create(logs)
+    for side in (left, right):
+        side.remove_segment(0, partition=0)
+        side.remove_segment(0, partition=1)
+    report = run(*views)
+    assert (report.verdict, report.exit_code) == (Verdict.INCONCLUSIVE, 3)
+    verdicts = [found.verdict for found in report.topics[0].partitions]
+    assert verdicts == [Verdict.INCONCLUSIVE, Verdict.INCONCLUSIVE, Verdict.EQUAL]
+    assert run_check(views[0]).verdict is Soundness.DAMAGED
 
 
 def test_what_is_in_remote_storage_is_unverified(left: LogDirectory, cluster: FakeCluster) -> None:

@@ -150,6 +150,7 @@ class _Native:
             "log_end_offset": found.high_watermark,
             "last_stable_offset": found.last_stable_offset,
             "leader_epoch": 0,
+            "readable_end_offset": found.high_watermark,
             "end_reason": "end_of_segment",
             "end_detail": "",
             "recovery_point": None,

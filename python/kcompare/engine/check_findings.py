@@ -107,6 +107,13 @@ def findings_of(
     return found
 
 
+def without_bounds(topic: str, partition: int, reason: Reason, detail: str) -> CheckFinding:
+    """A partition that has no bounds: a defect of the log, or a reason why it could not be looked at."""
+    kind = DEFECTS.get(reason)
+    effect = CheckEffect.UNVERIFIED if kind is None else CheckEffect.DEFECT
+    return CheckFinding(kind or CheckKind.UNVERIFIED, effect, topic, partition, reason=reason.value, detail=detail)
+
+
 def _unread(one: Unread) -> CheckFinding:
     """Offsets without trust: a defect of the log, or a reason why it could not be looked at."""
     kind = DEFECTS.get(Reason(one.reason))

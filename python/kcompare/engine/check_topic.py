@@ -6,7 +6,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kcompare.check_model import CheckEffect, CheckFinding, CheckKind, CheckPartition, CheckTopic, Soundness, TimeReport
-from kcompare.engine.check_findings import Compaction, findings_of, is_in_doubt, ordered, settled_cells
+from kcompare.engine.check_findings import (
+    Compaction,
+    findings_of,
+    is_in_doubt,
+    ordered,
+    settled_cells,
+    without_bounds,
+)
 from kcompare.engine.check_times import joined_times, times_of
 from kcompare.engine.checking import held_to_pinned
 from kcompare.engine.logs import join, not_read
@@ -204,10 +211,10 @@ class TopicCheck:
                 message,
                 partition=partition,
                 refused=refused,
-                unreachable=not refused and reason is not Reason.IO_ERROR,
+                unreachable=not refused and reason is Reason.PARTITION_UNAVAILABLE,
             )
             word = Reason.REFUSED if refused else reason
-            findings = [self._unverified(partition, None, word.value, message)]
+            findings = [without_bounds(self.view.topic, partition, word, message)]
             empty = TimeReport(None, None, None, None)
             yield (
                 CheckPartition(

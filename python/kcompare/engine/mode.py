@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from kcompare.engine.pinned import Pinned
     from kcompare.model import Side
 
+NO_CHECKPOINT = "the cleaner's checkpoint cannot be read"
+
 
 def is_compacted(pinned: Pinned) -> bool:
     """Whether the topic's cleanup policy contains ``compact``; in a directory, whether the log cleaner was there."""
@@ -42,8 +44,14 @@ def chosen_mode(wanted: Mode, pinned: Mapping[Side, Pinned]) -> tuple[Mode, str]
 def _told(sides: Mapping[Side, Pinned], of_cluster: str, of_directory: str) -> str:
     """What is true of each side, said once where it is the same of both."""
     groups: dict[str, list[str]] = {}
-    for side, found in sides.items():
-        told = of_directory if found.identity.is_directory else of_cluster
+    # Sides are pinned at the same time, and stand in the mapping in the order in which that ended.
+    for side in SIDES:
+        if side not in sides:
+            continue
+        identity = sides[side].identity
+        told = of_cluster
+        if identity.is_directory:
+            told = of_directory if identity.policy_is_known or identity.cleanup_policy else NO_CHECKPOINT
         groups.setdefault(told, []).append(side.value)
     return ", ".join(f"{told} on the {' and the '.join(names)} side" for told, names in groups.items())
 

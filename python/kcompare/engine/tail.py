@@ -103,10 +103,10 @@ def _partition_errors(view: View, found: TailView) -> list[ErrorEntry]:
 
 
 def _code(problem: PartitionProblem) -> str:
-    """The word that decides the exit code: no permission, no file, or nobody there."""
+    """The word that decides the exit code: no permission, nobody there, or no file."""
     if problem.refused:
         return RefusedError.code
-    return problem.code if problem.reason is Reason.IO_ERROR else UnreachableError.code
+    return UnreachableError.code if problem.reason is Reason.PARTITION_UNAVAILABLE else problem.code
 
 
 class _Tail:

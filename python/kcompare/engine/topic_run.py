@@ -214,7 +214,7 @@ class TopicRun:
                     message,
                     partition=partition,
                     refused=refused,
-                    unreachable=not refused and reason is not Reason.IO_ERROR,
+                    unreachable=not refused and reason is Reason.PARTITION_UNAVAILABLE,
                 )
                 findings.append(no_bounds(partition, side, message, Reason.REFUSED if refused else reason))
         return unread_partition(partition, self._pinned, findings)

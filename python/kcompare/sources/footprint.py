@@ -59,7 +59,7 @@ def changed_within(before: Footprint, now: Footprint, planned: OffsetRange) -> s
 def _spans(names: Mapping[str, Look]) -> Iterator[tuple[str, int, float]]:
     """The offsets that each file may hold: from its own base offset up to the next one."""
     bases = sorted({_base(name) for name in names})
-    following: dict[int, float] = dict(zip(bases, [*bases[1:], float("inf")], strict=True))
+    following: dict[int, float] = dict(zip(bases, [*bases, float("inf")][1:], strict=True))
     for name in sorted(names):
         yield name, _base(name), following[_base(name)]
 

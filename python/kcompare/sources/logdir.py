@@ -88,6 +88,7 @@ class LogdirSource:
         self.view = view
         self._native = directories.native
         self._cancel = directories.cancel
+        self._found: list[LogDirPartition] = []
         self._looks = directories.looks
 
     def identity(self) -> Identity:
@@ -109,8 +110,9 @@ class LogdirSource:
 
     def _partitions(self) -> list[LogDirPartition]:
         topic = self.view.topic
-        found = self._native.partitions(topic=topic)
-        if found:
+        # What is there was listed once, when the directories were opened.
+        if found := self._found or self._native.partitions(topic=topic):
+            self._found = found
             return found
         there = [name for name in self._native.topics() if name not in INTERNAL_TOPICS]
         part = _PARTITION_DIRECTORY.fullmatch(topic)
@@ -143,24 +145,19 @@ class LogdirSource:
             key = (self.view.topic, partition.partition)
             if key not in self._looks:
                 self._looks[key] = _look(partition.path)
-        answers = self._native.bounds(topic=self.view.topic)
-        good = tuple(_bounds(found) for found in answers if not found.error)
-        bad = tuple(
-            PartitionProblem(
-                found.partition,
-                Reason.IO_ERROR.name,
-                f"partition {found.partition} of {self.view.text} has no bounds: {found.error}",
-                refused=False,
-                reason=Reason.IO_ERROR,
-            )
-            for found in answers
-            if found.error
-        )
-        return good, bad
+        good, bad = [], []
+        for found in self._native.bounds(topic=self.view.topic):
+            reason, why = _without_bounds(found)
+            if reason is None:
+                good.append(_bounds(found))
+                continue
+            message = f"partition {found.partition} of {self.view.text} has no bounds: {why}"
+            bad.append(PartitionProblem(found.partition, reason.name, message, refused=False, reason=reason))
+        return tuple(good), tuple(bad)
 
     def changes(self, planned: Mapping[int, OffsetRange]) -> dict[int, str]:
         """See :class:`kcompare.sources.base.Source`."""
-        paths = {found.partition: found.path for found in self._native.partitions(topic=self.view.topic)}
+        paths = {found.partition: found.path for found in self._partitions()}
         changed = {}
         for partition, offsets in planned.items():
             before = self._looks.get((self.view.topic, partition), "its files were not looked at before")
@@ -229,7 +226,7 @@ class LogdirSource:
 
     def inspect(self, partition: int) -> tuple[tuple[CheckFinding, ...], StartReport | None]:
         """See :class:`kcompare.sources.base.Source`."""
-        return inspected(self._native, self.view.topic, partition, self._cancel)
+        return inspected(self._native, self._partitions(), self.view.topic, partition, self._cancel)
 
     def rows(
         self,
@@ -299,6 +296,19 @@ def _look(path: str) -> Footprint | str:
         return footprint_of(path)
     except OSError as error:
         return f"{quoted(path)} cannot be listed ({error.strerror or error})"
+
+
+def _without_bounds(found: LogDirBounds) -> tuple[Reason | None, str]:
+    """Why a partition has no bounds to go by."""
+    if found.error:
+        return Reason.IO_ERROR, found.error
+    if found.readable_end_offset < found.log_start_offset and found.log_end_offset <= found.log_start_offset:
+        # It would pass for an empty log, on both sides alike.
+        return Reason.MISSING_SEGMENT, (
+            f"its log begins at offset {found.log_start_offset} and what is there ends at {found.readable_end_offset}, "
+            f"so that its end is missing: {found.end_detail}"
+        )
+    return None, ""
 
 
 def _bounds(found: LogDirBounds) -> PartitionBounds:

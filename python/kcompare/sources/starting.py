@@ -10,7 +10,7 @@ from kcompare.model import OffsetRange
 from kcompare.sources.kafka import NO_TOPIC_ID
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from kcompare import _native
 
@@ -22,21 +22,30 @@ TOLD_BY_READING = frozenset({"segment_hole"})
 
 
 def inspected(
-    native: _native.LogDirs, topic: str, partition: int, cancel: _native.CancelToken
+    native: _native.LogDirs,
+    partitions: Sequence[_native.LogDirPartition],
+    topic: str,
+    partition: int,
+    cancel: _native.CancelToken,
 ) -> tuple[tuple[CheckFinding, ...], StartReport | None]:
     """Everything that is to be said of a partition without reading its records.
+
+    Args:
+        native: the log directories.
+        partitions: all of the topic's.
+        topic: the topic.
+        partition: one of them.
+        cancel: ends it early.
 
     Raises:
         SourceError: a file cannot be read.
         InterruptedRunError: interrupted.
     """
-    place = next((found for found in native.partitions(topic=topic) if found.partition == partition), None)
-    if place is None:
-        return (), None
+    place = next(found for found in partitions if found.partition == partition)
     start = native.start_of(topic=topic, partition=partition, cancel=cancel)
     aged = start.stray and not _has_topic_ids(native)
     found = [
-        *_unreadable(native, topic, place),
+        *_unreadable(native, partitions, topic, place),
         *_set_aside(native, topic, partition),
         *_start(start, topic, place, aged=aged),
         *_evidence(start, topic, place),
@@ -144,9 +153,14 @@ def _has_topic_ids(native: _native.LogDirs) -> bool:
     return any(found.topic_id != NO_TOPIC_ID for topic in native.topics() for found in native.partitions(topic=topic))
 
 
-def _unreadable(native: _native.LogDirs, topic: str, place: _native.LogDirPartition) -> Iterator[CheckFinding]:
+def _unreadable(
+    native: _native.LogDirs,
+    partitions: Sequence[_native.LogDirPartition],
+    topic: str,
+    place: _native.LogDirPartition,
+) -> Iterator[CheckFinding]:
     """Small files that cannot be read; those of the log directory are told with its first partition of a topic."""
-    first = min(found.partition for found in native.partitions(topic=topic) if found.root == place.root)
+    first = min(found.partition for found in partitions if found.root == place.root)
     problems = list(place.problems)
     if place.partition == first:
         problems += native.roots()[place.root].problems

@@ -78,6 +78,7 @@ impl PartitionLog {
             budget,
             cancel,
             stop: limit,
+            may_pass: limit == range.stop,
             committed,
             position: range.start,
             bytes: 0,
@@ -85,6 +86,8 @@ impl PartitionLog {
         };
         let done = if limit > range.start { reading.run() } else { Ok(()) };
         let (position, bytes) = (reading.position.min(limit.max(range.start)), reading.bytes);
+        // A sink that wants no more has what it was to read.
+        let end = if reading.sink.position() >= range.stop { ReadEnd::Reached } else { end };
         self.buffers.put(reading.buffer);
         done.map(|()| ReadOutcome { position, end, bytes })
     }
@@ -110,6 +113,9 @@ struct Reading<'a, 's> {
     budget: &'a MemoryBudget,
     cancel: &'a CancelToken,
     stop: i64,
+    /// Whether a batch behind the range may be handed on: not where the range was cut off at the last stable offset, behind
+    /// which the sink would take it for records.
+    may_pass: bool,
     committed: bool,
     /// The offset that the log has reached, whatever the sink made of it.
     position: i64,
@@ -190,17 +196,19 @@ impl Reading<'_, '_> {
             let at = batches.position();
             let frame = match batches.next()? {
                 Next::End => return Ok(()),
+                Next::Batch(frame, _) | Next::Large(frame) if !plausible.holds(&frame) => {
+                    return Err(self.log.not_as_before(run, at));
+                }
+                Next::Batch(frame, _) | Next::Large(frame)
+                    if !self.may_pass && plausible.begin_of(&frame) >= self.stop =>
+                {
+                    return Ok(());
+                }
                 Next::Batch(frame, bytes) => {
-                    if !plausible.holds(&frame) {
-                        return Err(self.log.not_as_before(run, at));
-                    }
                     self.hand_on(&frame, bytes);
                     frame
                 }
                 Next::Large(frame) => {
-                    if !plausible.holds(&frame) || frame.size as u64 > run.end_position {
-                        return Err(self.log.not_as_before(run, at));
-                    }
                     self.large(batches, &frame)?;
                     frame
                 }

@@ -39,6 +39,11 @@ impl Plausible {
         let begins = header.magic < 2 || header.base_offset >= self.from;
         begins && header.next_offset() > self.from && header.next_offset() <= self.limit
     }
+
+    /// The first offset that a batch may have.
+    pub(super) fn begin_of(self, frame: &Frame) -> i64 {
+        if frame.header.magic >= 2 { frame.header.base_offset } else { self.from }
+    }
 }
 
 /// How many bytes may be hashed for one segment.

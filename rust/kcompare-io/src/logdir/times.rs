@@ -1,7 +1,5 @@
 //! Offsets by time: by the batch headers, then by the records of one batch.
 
-use std::ops::ControlFlow;
-
 use kcompare_core::records::{BatchDecoder, Frame};
 
 use super::error::LogDirError;
@@ -91,12 +89,10 @@ impl PartitionLog {
                 };
                 if frame.header.next_offset() > start
                     && may_hold(frame.header.max_timestamp)
-                    && let Some(record) = self.in_batch(&window, run, position, &frame, &|offset, time| {
-                        offset >= start && is_it(time)
-                    })?
+                    && let Some(mut found) = self.in_batch(&window, run, position, &frame, start, is_it)?
                 {
-                    let first_of_run = position == run.position;
-                    return Ok(Some(FoundRecord { record, first_of_run }));
+                    found.first_of_run &= position == run.position;
+                    return Ok(Some(found));
                 }
                 position += frame.size as u64;
             }
@@ -110,8 +106,9 @@ impl PartitionLog {
         run: &Run,
         position: u64,
         frame: &Frame,
-        wanted: &dyn Fn(i64, i64) -> bool,
-    ) -> Result<Option<TimestampOffset>, LogDirError> {
+        start: i64,
+        is_it: &impl Fn(i64) -> bool,
+    ) -> Result<Option<FoundRecord>, LogDirError> {
         let path = &self.segments()[run.segment].path;
         let refuse = |why: String| {
             let base_offset = frame.header.base_offset;
@@ -125,24 +122,26 @@ impl PartitionLog {
         }
         let mut bytes = vec![0; frame.size];
         window.file().read(&mut bytes, position)?;
-        let mut flow = ControlFlow::Continue(());
+        let (mut first, mut found) = (true, None);
         BatchDecoder::new(LARGEST)
             .decode(&bytes, position, |record| {
-                if flow.is_continue() && wanted(record.offset, record.timestamp) {
-                    flow = ControlFlow::Break(TimestampOffset {
-                        timestamp: record.timestamp,
-                        offset: record.offset,
-                    });
+                if record.offset < start || found.is_some() {
+                    return;
                 }
+                if is_it(record.timestamp) {
+                    let record = TimestampOffset { timestamp: record.timestamp, offset: record.offset };
+                    found = Some(FoundRecord { record, first_of_run: first });
+                }
+                first = false;
             })
             .map_err(|error| refuse(error.kind.to_string()))?;
-        Ok(flow.break_value())
+        Ok(found)
     }
 }
 
 /// A record that was searched for.
 struct FoundRecord {
     record: TimestampOffset,
-    /// It is in the first batch of its run, so that what lies before the run may have held an earlier one.
+    /// It is the first one of its run, so that what lies before the run may have held an earlier one.
     first_of_run: bool,
 }

@@ -235,12 +235,12 @@ fn a_batch_inside_a_value_is_no_batch_of_the_log() {
 #[test]
 fn bytes_that_look_like_batches_end_a_search_that_costs_too_much() {
     // Every 61 bytes a header that claims the rest of the file and whose CRC is wrong.
-    let count = 20_000;
+    let count = 20_000_i32;
     let mut bytes = Vec::new();
     for at in 0..count {
         let mut header = BatchBuilder::new(20).build().unwrap();
         let rest = (count - at) * 61 - 12;
-        header[8..12].copy_from_slice(&(rest as i32).to_be_bytes());
+        header[8..12].copy_from_slice(&rest.to_be_bytes());
         header[17] ^= 1;
         bytes.extend(header);
     }

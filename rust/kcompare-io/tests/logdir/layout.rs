@@ -56,17 +56,17 @@ fn what_is_no_log_directory_is_told_apart() {
     dir.segment(0, &thirty(0));
     let scratch = Scratch::new();
     assert!(refused(&[scratch.0.join("none")]).contains("does not exist"));
-    assert!(refused(&[scratch.0.clone()]).contains("is empty"));
+    assert!(refused(std::slice::from_ref(&scratch.0)).contains("is empty"));
     fs::write(scratch.0.join("file"), "x").unwrap();
     assert!(refused(&[scratch.0.join("file")]).contains("is no directory"));
-    assert!(refused(&[scratch.0.clone()]).contains("neither meta.properties nor a partition"));
+    assert!(refused(std::slice::from_ref(&scratch.0)).contains("neither meta.properties nor a partition"));
     assert!(refused(&[dir.partition()]).contains("the directory of one partition"));
     let above = refused(&[dir.root.parent().unwrap().to_owned()]);
     assert!(above.contains("data in it is one; name that"), "{above}");
     for name in ["redpanda", "kafka", "kafka_internal"] {
         fs::create_dir(scratch.0.join(name)).unwrap();
     }
-    assert!(refused(&[scratch.0.clone()]).contains("Redpanda"));
+    assert!(refused(std::slice::from_ref(&scratch.0)).contains("Redpanda"));
 }
 
 #[test]

@@ -79,7 +79,9 @@ pub fn evidence_of(
 ) -> Result<Vec<Evidence>, LogDirError> {
     let files = Files::list(&dir.path)?;
     let mut all = Vec::new();
-    let segments: Vec<Segment> = match files.segments() {
+    // As the reader has them: a swap that a compaction left unfinished is a segment.
+    let mut settled = Files::list(&dir.path)?;
+    let segments: Vec<Segment> = match settled.settle().and_then(|_| settled.segments()) {
         Ok(segments) => segments.into_values().collect(),
         Err(Halt::Refused(_)) => Vec::new(),
         Err(Halt::Failed(error)) => return Err(error),

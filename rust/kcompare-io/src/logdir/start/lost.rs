@@ -52,7 +52,7 @@ pub(super) fn hidden(loader: &Loader<'_>, log_end: i64) -> Result<Vec<Loss>, Hal
     let reach = Reach { loader, log_end };
     let mut bases = loader.segments.keys().copied().skip(1);
     for segment in loader.segments.values() {
-        let upper = bases.next().unwrap_or(log_end);
+        let upper = bases.next().unwrap_or(log_end).min(log_end);
         if is_suspicious(segment, upper, loader.cancel)? {
             losses.hide(segment, &reach, loader.cancel)?;
         }
