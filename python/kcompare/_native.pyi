@@ -483,8 +483,9 @@ class StartLoss:
         cause: in ``discarded``: ``behind_damage`` (it lies in a segment behind a batch that is not valid),
             ``later_segment`` (in a segment after that one), ``offsets_out_of_order`` (its segment is emptied),
             ``below_log_start`` (the whole log ends below the log-start checkpoint), ``overwritten`` (a split writes
-            over it). In ``hidden``: ``above_log_end`` (kept, but new records get its offsets again), ``misplaced`` (in
-            a file whose name does not cover its offsets), ``stray`` (the directory is renamed).
+            over it). In ``hidden``: ``above_log_end`` (kept, but new records get its offsets again), ``misplaced`` (no
+            fetch finds it: its file's name does not cover its offsets, or an index or damage leads past it), ``stray``
+            (the directory is renamed).
         file: the name of the segment file; ``position`` and ``end_position`` are bytes of it.
         start: the first offset; ``stop`` is one past the last one. Equal where there is no sound batch.
         batches: sound batches.

@@ -198,7 +198,11 @@ def test_a_start_is_foreseen(experiment: Experiment) -> None:
         start = found.look.start
         assert start.refused is None
         assert (start.log_start_offset, start.log_end_offset) == found.log, found.look.place
-        assert (start.discarded, start.hidden, start.reused) == ([], [], None), found.look.place
+        # A copy may end inside a batch; that is all that a start cuts off.
+        assert sum(loss.batches for loss in start.discarded) == 0, found.look.place
+        is_torn = found.look.bounds.end_reason in {"torn_tail", "recovery_point"}
+        assert len(start.discarded) == 0 or is_torn, found.look.place
+        assert (start.hidden, start.reused) == ([], None), found.look.place
 
 
 def test_the_start_adds_a_leader_epoch_exactly_at_the_end(experiment: Experiment) -> None:

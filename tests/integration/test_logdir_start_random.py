@@ -33,9 +33,10 @@ def make(folder: Path, seed: int) -> Case:
     layout = write_partition(directory, chance)
     names = damage(directory, layout, chance)
     clean, recovery_point, log_start = _surroundings(layout, chance)
-    order = LoadOrder(directory, clean, recovery_point, log_start)
+    sound = sound_batches(directory)
+    order = LoadOrder(directory, clean, recovery_point, log_start, tuple({batch.base_offset for batch in sound}))
     what = f"seed {seed}: {', '.join(names)}; clean {clean}, recovery point {recovery_point}, log start {log_start}"
-    return Case(what, order, sound_batches(directory))
+    return Case(what, order, sound)
 
 
 def _surroundings(layout: Layout, chance: random.Random) -> tuple[bool, int, int]:
@@ -85,22 +86,54 @@ def complaint(case: Case, start: _native.BrokerStart, loaded: Loaded) -> str:
     """What is wrong with a simulation; empty if nothing is."""
     if bool(loaded.refused) != (start.refused is not None):
         return f"{case.name}: Kafka says {loaded.refused!r}, the simulation {start.refused!r}"
-    if loaded.refused:
-        return ""
     theirs = loaded.log_start_offset, loaded.log_end_offset
     ours = start.log_start_offset, start.log_end_offset
-    if theirs != ours:
+    if not loaded.refused and theirs != ours:
         return f"{case.name}: Kafka's log is {theirs}, the simulation's {ours}"
-    if any(base not in {int(each.file[:20]) for each in case.sound} for base in loaded.segments or {}):
+    if loaded.refused or any(base not in {base_of(each) for each in case.sound} for base in loaded.segments or {}):
         # A split, or a new and empty segment: the files have other names now, so that sizes tell nothing.
         return ""
+    return difference(case, start, loaded)
+
+
+def difference(case: Case, start: _native.BrokerStart, loaded: Loaded) -> str:
+    """What is wrong with what a start is said to discard and to hide."""
     expected = discarded_by(loaded, case, start)
     found = {batch for batch in case.sound if within(start.discarded, batch)}
     counts = sum(loss.batches for loss in start.discarded), sum(loss.records for loss in start.discarded)
     wanted = len(expected), sum(batch.records for batch in expected)
     if (expected, wanted) != (found, counts):
         return f"{case.name}: Kafka discards {sorted(expected)}, the simulation {sorted(found)} {counts}"
+    nowhere, hidden = unreachable(loaded, case, start, expected), hidden_by(case, start)
+    if nowhere != hidden:
+        return f"{case.name}: no fetch finds {sorted(nowhere)}, the simulation hides {sorted(hidden)}"
     return ""
+
+
+def base_of(batch: Stored) -> int:
+    return int(batch.file.partition(".")[0])
+
+
+def unreachable(loaded: Loaded, case: Case, start: _native.BrokerStart, discarded: set[Stored]) -> set[Stored]:
+    """The sound batches that are left above the log start, and at which no fetch begins that asks for their offset."""
+    gone = {name for name, _, _ in start.deleted_files}
+    left = [batch for batch in case.sound if batch.file not in gone and batch not in discarded]
+    offsets = {(base_of(batch), batch.position): batch[3:] for batch in left}
+    places = loaded.found or {}
+    return {
+        batch
+        for batch in left
+        if batch.base_offset >= loaded.log_start_offset and batch.base_offset in places
+        # A second batch with the same offsets counts as the first.
+        if offsets.get(places[batch.base_offset] or (-1, -1)) != batch[3:]
+    }
+
+
+def hidden_by(case: Case, start: _native.BrokerStart) -> set[Stored]:
+    """The batches above the log start that are said to be out of reach."""
+    return {
+        batch for batch in case.sound if batch.base_offset >= start.log_start_offset and within(start.hidden, batch)
+    }
 
 
 def test_a_simulated_start_is_the_loader_s(tmp_path: Path) -> None:

@@ -129,7 +129,10 @@ _CAUSES = {
     "below_log_start": "the whole log ends below the log-start checkpoint, and a start deletes such a log",
     "overwritten": "a start puts a segment of the same name in their place",
     "above_log_end": "they stay on disk above the log end that a start works out, and new records get their offsets",
-    "misplaced": "they stay in a file whose name does not cover their offsets, where nobody looks for them",
+    "misplaced": (
+        "they stay where no fetch finds them: the name of the file does not cover their offsets, or an index or damage "
+        "leads past them"
+    ),
     "stray": "without partition.metadata a broker of Kafka 4 renames the directory to -stray and makes an empty log",
 }
 

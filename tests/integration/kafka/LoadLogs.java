@@ -9,8 +9,11 @@ import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
 import org.apache.kafka.common.utils.Time;
 import org.apache.kafka.server.util.KafkaScheduler;
+import org.apache.kafka.server.storage.log.FetchIsolation;
+import org.apache.kafka.storage.internals.log.FetchDataInfo;
 import org.apache.kafka.storage.internals.log.LogConfig;
 import org.apache.kafka.storage.internals.log.LogDirFailureChannel;
+import org.apache.kafka.storage.internals.log.LogOffsetMetadata;
 import org.apache.kafka.storage.internals.log.LogOffsetsListener;
 import org.apache.kafka.storage.internals.log.LogSegment;
 import org.apache.kafka.storage.internals.log.ProducerStateManagerConfig;
@@ -21,8 +24,9 @@ import org.apache.kafka.storage.log.metrics.BrokerTopicStats;
  * Loads partition directories as a broker does when it starts, with the broker's own classes and without a broker.
  *
  * A line of input is a partition's directory, `true` if the log directory has a clean shutdown marker, the recovery
- * point and the log start offset of the checkpoints, tab-separated. A line of output is the log start offset, the log
- * end offset and base offset:bytes of every segment that is left, or `refused` and the exception that ends a broker.
+ * point and the log start offset of the checkpoints, and offsets to look for, tab-separated. A line of output is the log
+ * start offset, the log end offset, base offset:bytes of every segment that is left and where each of the offsets is
+ * found, or `refused` and the exception that ends a broker.
  */
 public class LoadLogs {
     public static void main(String[] arguments) throws Exception {
@@ -36,6 +40,34 @@ public class LoadLogs {
             System.out.flush();
         }
         System.exit(0);
+    }
+
+    /** Where a fetch at each offset begins: base offset of the segment:byte, `-` for nowhere, `!` for an exception. */
+    private static String finds(UnifiedLog log, String offsets) {
+        StringBuilder out = new StringBuilder("finds");
+        for (String text : offsets.split(",")) {
+            if (text.isEmpty()) {
+                continue;
+            }
+            long offset = Long.parseLong(text);
+            out.append(' ');
+            try {
+                if (offset >= log.logEndOffset()) {
+                    out.append('-');
+                    continue;
+                }
+                FetchDataInfo info = log.read(offset, 1, FetchIsolation.LOG_END, true);
+                if (info.records.sizeInBytes() == 0) {
+                    out.append('-');
+                } else {
+                    LogOffsetMetadata place = info.fetchOffsetMetadata;
+                    out.append(place.segmentBaseOffset).append(':').append(place.relativePositionInSegment);
+                }
+            } catch (Exception error) {
+                out.append('!');
+            }
+        }
+        return out.toString();
     }
 
     private static String load(String[] fields, KafkaScheduler scheduler, LogDirFailureChannel failures) {
@@ -62,8 +94,9 @@ public class LoadLogs {
             for (LogSegment segment : log.logSegments()) {
                 out.append('\t').append(segment.baseOffset()).append(':').append(segment.size());
             }
+            String found = finds(log, fields.length > 4 ? fields[4] : "");
             log.closeHandlers();
-            return out.toString();
+            return out.append('\t').append(found).toString();
         } catch (Throwable error) {
             return "refused\t" + error.getClass().getSimpleName() + "\t" + String.valueOf(error.getMessage()).replaceAll("\\s+", " ");
         }

@@ -23,6 +23,8 @@ class LoadOrder(NamedTuple):
     clean_shutdown: bool
     recovery_point: int
     log_start_checkpoint: int
+    wanted: tuple[int, ...] = ()
+    """Offsets that are looked for when the log is loaded."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,12 +34,15 @@ class Loaded:
     Attributes:
         refused: The exception that would have ended the broker; empty if it came up.
         segments: Bytes that are left of each segment, by base offset.
+        found: Where a fetch at a wanted offset begins: base offset of the segment, and byte; None for nowhere. Offsets
+            that the broker answers with an error are left out.
     """
 
     refused: str
     log_start_offset: int = 0
     log_end_offset: int = 0
     segments: dict[int, int] | None = None
+    found: dict[int, tuple[int, int] | None] | None = None
 
 
 def load(orders: Sequence[LoadOrder]) -> list[Loaded]:
@@ -47,7 +52,8 @@ def load(orders: Sequence[LoadOrder]) -> list[Loaded]:
         RuntimeError: The program failed; what it said is in the message.
     """
     lines = [
-        f"{order.directory}\t{str(order.clean_shutdown).lower()}\t{order.recovery_point}\t{order.log_start_checkpoint}\n"
+        f"{order.directory}\t{str(order.clean_shutdown).lower()}\t{order.recovery_point}\t{order.log_start_checkpoint}\t"
+        f"{','.join(map(str, order.wanted))}\n"
         for order in orders
     ]
     done = subprocess.run(
@@ -61,12 +67,24 @@ def load(orders: Sequence[LoadOrder]) -> list[Loaded]:
     answers = done.stdout.splitlines()
     if done.returncode != 0 or len(answers) != len(orders):
         raise RuntimeError(f"{len(answers)} of {len(orders)} directories were loaded:\n{done.stderr}")
-    return [_answer(line.split("\t")) for line in answers]
+    return [_answer(order, line.split("\t")) for order, line in zip(orders, answers, strict=True)]
 
 
-def _answer(fields: list[str]) -> Loaded:
+def _answer(order: LoadOrder, fields: list[str]) -> Loaded:
     if fields[0] == "refused":
         return Loaded(refused=": ".join(fields[1:]))
-    start, end, *segments = fields
-    sizes = {int(base): int(size) for base, _, size in (each.partition(":") for each in segments)}
-    return Loaded(refused="", log_start_offset=int(start), log_end_offset=int(end), segments=sizes)
+    start, end, *segments, finds = fields
+    sizes = dict(_pair(each) for each in segments)
+    places = zip(order.wanted, finds.split(" ")[1:], strict=True)
+    return Loaded(
+        refused="",
+        log_start_offset=int(start),
+        log_end_offset=int(end),
+        segments=sizes,
+        found={offset: None if place == "-" else _pair(place) for offset, place in places if place != "!"},
+    )
+
+
+def _pair(text: str) -> tuple[int, int]:
+    first, _, second = text.partition(":")
+    return int(first), int(second)

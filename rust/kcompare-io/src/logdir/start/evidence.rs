@@ -211,7 +211,7 @@ fn files_of(
 }
 
 /// What is wrong with an offset index. Zeros at its end are not: a broker preallocates it.
-fn index_fault(segment: &Segment) -> Result<Option<String>, Halt> {
+pub(super) fn index_fault(segment: &Segment) -> Result<Option<String>, Halt> {
     let OffsetIndex::File(path, size) = &segment.index else {
         return Ok(None);
     };

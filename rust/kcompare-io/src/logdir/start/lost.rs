@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::batches::{Front, Header, Step, count_records, header, is_sound, step};
+use super::batches::{Front, Header, Step, count_records, first_offset, header, is_sound, step};
+use super::evidence::index_fault;
 use super::files::Stored;
-use super::loader::{Loader, first_batch};
+use super::loader::Loader;
 use super::pages::Pages;
-use super::segment::{EVERYTHING, Segment};
+use super::segment::{EVERYTHING, HEADERS, Segment};
 use super::{Discard, Halt, Loss};
 use crate::cancel::CancelToken;
 
@@ -44,16 +45,16 @@ pub(super) fn discarded(logs: &BTreeMap<PathBuf, Stored>, loader: &Loader<'_>) -
     Ok(losses.found)
 }
 
-/// What is kept and cannot be reached: behind the end of the log, or in a file with another name.
+/// What is kept and cannot be reached: behind the end of the log, in a file with another name, or where an index or damage
+/// leads a fetch past it.
 pub(super) fn hidden(loader: &Loader<'_>, log_end: i64) -> Result<Vec<Loss>, Halt> {
     let mut losses = Losses::default();
-    let bases: Vec<i64> = loader.segments.keys().copied().collect();
-    for (place, (&base, segment)) in loader.segments.iter().enumerate() {
-        let next = bases.get(place + 1).copied();
-        let upper = next.unwrap_or(log_end);
-        if next.is_none() || is_suspicious(segment, upper)? {
-            let cause = if next.is_none() { Discard::AboveLogEnd } else { Discard::Misplaced };
-            losses.hide(segment, (base, upper), cause, loader.cancel)?;
+    let reach = Reach { loader, log_end };
+    let mut bases = loader.segments.keys().copied().skip(1);
+    for segment in loader.segments.values() {
+        let upper = bases.next().unwrap_or(log_end).min(log_end);
+        if is_suspicious(segment, upper, loader.cancel)? {
+            losses.hide(segment, &reach, loader.cancel)?;
         }
     }
     Ok(losses.found)
@@ -63,22 +64,106 @@ pub(super) fn hidden(loader: &Loader<'_>, log_end: i64) -> Result<Vec<Loss>, Hal
 pub(super) fn stray(loader: &Loader<'_>) -> Result<Vec<Loss>, Halt> {
     let mut losses = Losses::default();
     for segment in loader.segments.values() {
-        losses.hide(segment, (i64::MAX, i64::MIN), Discard::Stray, loader.cancel)?;
+        losses.set_aside(segment, loader.cancel)?;
     }
     Ok(losses.found)
 }
 
-/// Whether a segment begins or ends with offsets that its name does not cover. Its index says where to look for the end;
-/// where that leads nowhere, there is nothing to suspect.
-fn is_suspicious(segment: &Segment, upper: i64) -> Result<bool, Halt> {
-    let begins_outside = first_batch(segment)?
-        .is_some_and(|(first, last)| last < segment.base_offset || first >= upper || last >= upper);
-    let ends_outside = match segment.next_offset() {
-        Ok(next) => next > upper,
-        Err(Halt::Refused(_)) => true,
-        Err(other) => return Err(other),
-    };
-    Ok(begins_outside || ends_outside)
+/// Whether anything in a segment can lead a fetch astray: its index, bytes that are no batch, offsets that do not ascend,
+/// or that its name does not cover. Only the headers are read for that.
+fn is_suspicious(segment: &Segment, upper: i64, cancel: &CancelToken) -> Result<bool, Halt> {
+    if index_fault(segment)?.is_some() {
+        return Ok(true);
+    }
+    let mut pages = segment.pages(HEADERS)?;
+    let mut index = segment.index.open(segment.base_offset)?;
+    let (mut position, mut expected, mut slot) = (0, segment.base_offset, 0);
+    while position < segment.length {
+        cancel.check()?;
+        let Step::Batch(front) = step(&mut pages, position, segment.length)? else {
+            return Ok(true);
+        };
+        let Some(header) = header(&mut pages, &front)? else {
+            return Ok(true);
+        };
+        // A wrapper of magic 0 or 1 has the offset of its last message.
+        if front.offset < expected || header.last_offset < front.offset || header.last_offset >= upper {
+            return Ok(true);
+        }
+        // An entry leads to a batch that begins at or below its offset, and entries ascend.
+        if let Some(entry) = index.written(slot)?.filter(|entry| (entry.position as u64) < front.end()) {
+            if entry.position as u64 != front.position || entry.offset < front.offset {
+                return Ok(true);
+            }
+            slot += 1;
+        }
+        expected = header.last_offset + 1;
+        position = front.end();
+    }
+    Ok(index.written(slot)?.is_some())
+}
+
+/// Where fetches find batches, once the log is loaded.
+struct Reach<'a> {
+    loader: &'a Loader<'a>,
+    log_end: i64,
+}
+
+impl Reach<'_> {
+    /// Why a fetch at a batch's offset does not find it, or its equal; `None` where it does, where what it asks for lies below
+    /// the log start, and where it ends in an error, which is not in silence.
+    fn misses(&self, segment: &Segment, front: &Front, header: &Header) -> Result<Option<Discard>, Halt> {
+        let offset = match first_offset_of(segment, front) {
+            Err(Halt::Refused(_)) => return Ok(None),
+            first => first?,
+        };
+        if header.last_offset < self.loader.log_start {
+            return Ok(None);
+        }
+        if offset >= self.log_end {
+            return Ok(Some(Discard::AboveLogEnd));
+        }
+        let found = match self.find(offset.max(self.loader.log_start)) {
+            Err(Halt::Refused(_)) => return Ok(None),
+            found => found?,
+        };
+        let is_found = match found {
+            Some((other, found)) => {
+                let itself = other.base_offset == segment.base_offset && found.position == front.position;
+                itself || is_same(other, &found, front, header)?
+            }
+            None => false,
+        };
+        Ok((!is_found).then_some(Discard::Misplaced))
+    }
+
+    /// The batch with which a fetch at an offset begins: from the segment whose name covers it, or the next one that has any.
+    fn find(&self, offset: i64) -> Result<Option<(&Segment, Front)>, Halt> {
+        let segments = &self.loader.segments;
+        let Some((&first, _)) = segments.range(..=offset).next_back() else {
+            return Ok(None);
+        };
+        for segment in segments.range(first..).map(|(_, segment)| segment) {
+            let mut pages = segment.pages(HEADERS)?;
+            if let Some(front) = segment.translate(&mut pages, offset)? {
+                return Ok(Some((segment, front)));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// The first offset of a batch, for which only those of old need a look at the file.
+fn first_offset_of(segment: &Segment, front: &Front) -> Result<i64, Halt> {
+    if front.magic >= 2 { Ok(front.offset) } else { first_offset(&mut segment.pages(HEADERS)?, front) }
+}
+
+/// Whether a sound batch has the same offsets as another one: then it stands for it.
+fn is_same(segment: &Segment, found: &Front, front: &Front, header: &Header) -> Result<bool, Halt> {
+    let mut pages = segment.pages(EVERYTHING)?;
+    let sound = sound_at(&mut pages, found.position, segment.length)?;
+    Ok(sound
+        .is_some_and(|(found, its)| found.offset == front.offset && its.last_offset == header.last_offset))
 }
 
 #[derive(Default)]
@@ -120,44 +205,52 @@ impl Losses {
         Ok(())
     }
 
-    /// Goes through a segment that is kept and notes the batches outside of what its name covers.
-    fn hide(
+    /// Goes through a segment that is kept and notes the batches that no fetch finds.
+    fn hide(&mut self, segment: &Segment, reach: &Reach<'_>, cancel: &CancelToken) -> Result<(), Halt> {
+        self.walk(segment, cancel, |front, header| reach.misses(segment, front, header))
+    }
+
+    /// Notes all batches of a segment whose directory is renamed.
+    fn set_aside(&mut self, segment: &Segment, cancel: &CancelToken) -> Result<(), Halt> {
+        self.walk(segment, cancel, |_, _| Ok(Some(Discard::Stray)))
+    }
+
+    /// Goes through the sound batches of a segment, and notes those for which there is a reason.
+    fn walk(
         &mut self,
         segment: &Segment,
-        (lower, upper): (i64, i64),
-        cause: Discard,
         cancel: &CancelToken,
+        why: impl Fn(&Front, &Header) -> Result<Option<Discard>, Halt>,
     ) -> Result<(), Halt> {
         let mut pages = segment.pages(EVERYTHING)?;
-        let (mut position, mut run) = (0, Loss::none(&segment.path, segment.from, cause));
+        let (mut position, mut run) = (0, None::<Loss>);
         while position < segment.length {
             cancel.check()?;
             let Some((front, header)) = sound_at(&mut pages, position, segment.length)? else {
-                let next = next_sound(&mut pages, position, segment.length, cancel)?;
-                if run.batches > 0 {
-                    self.end(std::mem::replace(&mut run, Loss::none(&segment.path, position, cause)));
-                }
-                run.position = next;
-                position = next;
+                position = next_sound(&mut pages, position, segment.length, cancel)?;
+                self.close(run.take());
                 continue;
             };
-            let reached = header.last_offset >= lower && front.offset < upper;
-            if run.batches > 0 && (reached || front.offset < run.stop) {
-                self.end(std::mem::replace(&mut run, Loss::none(&segment.path, position, cause)));
+            let cause = why(&front, &header)?;
+            if run.as_ref().is_some_and(|run| cause != Some(run.cause) || front.offset < run.stop) {
+                self.close(run.take());
             }
-            if !reached {
-                if run.batches == 0 {
-                    run.position = segment.from + position;
-                }
+            if let Some(cause) = cause {
+                let from = segment.from + position;
+                let run = run.get_or_insert_with(|| Loss::none(&segment.path, from, cause));
                 run.add(&front, &header, count_records(&mut pages, &front, &header)?);
                 run.end_position = segment.from + front.end();
             }
             position = front.end();
         }
-        if run.batches > 0 {
+        self.close(run);
+        Ok(())
+    }
+
+    fn close(&mut self, run: Option<Loss>) {
+        if let Some(run) = run {
             self.end(run);
         }
-        Ok(())
     }
 
     fn end(&mut self, run: Loss) {

@@ -146,7 +146,8 @@ pub enum Discard {
     Overwritten,
     /// Kept, but above the log end that the broker works out: new records get their offsets again.
     AboveLogEnd,
-    /// Kept, but in a file whose name does not cover their offsets, where nobody looks for them.
+    /// Kept where no fetch finds them: the name of their file does not cover their offsets, or an index or damage leads past
+    /// them.
     Misplaced,
     /// The directory has no partition.metadata and is renamed to `-stray`.
     Stray,

@@ -81,6 +81,15 @@ impl Reader<'_> {
         Ok(Entry { offset: self.base_offset.wrapping_add(i64::from(relative)), position })
     }
 
+    /// An entry, in their order; `None` behind the last one, and where the zeros of a preallocated file begin.
+    pub(super) fn written(&mut self, slot: u64) -> Result<Option<Entry>, LogDirError> {
+        if slot >= self.count() {
+            return Ok(None);
+        }
+        let entry = self.entry(slot)?;
+        Ok(Some(entry).filter(|entry| entry.position != 0 || entry.offset != self.base_offset))
+    }
+
     /// The offset of the last entry, or the base offset.
     pub(super) fn last_offset(&mut self) -> Result<i64, LogDirError> {
         match self.count() {

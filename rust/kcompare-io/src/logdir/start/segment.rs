@@ -8,7 +8,7 @@ use super::offset_index::OffsetIndex;
 use super::pages::Pages;
 
 /// Headers are read in pieces of this size.
-const HEADERS: usize = 16 << 10;
+pub(super) const HEADERS: usize = 16 << 10;
 /// A recovery reads everything.
 pub(super) const EVERYTHING: usize = 1 << 20;
 
