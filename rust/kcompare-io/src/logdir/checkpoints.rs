@@ -4,7 +4,7 @@
 //! unknown; nothing is guessed from the half of it that could be read.
 
 use std::collections::HashMap;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{ErrorKind, Read};
 use std::path::Path;
 
@@ -32,13 +32,15 @@ pub(super) struct Meta {
 
 /// The text of a file, `None` where there is none.
 fn text_of(path: &Path, limit: u64) -> Result<Option<String>, LogDirError> {
-    let file = match File::open(path) {
+    // Before it is opened: to open a pipe waits for somebody who writes into it.
+    let metadata = match fs::metadata(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        opened => opened.map_err(|error| LogDirError::io(path, &error))?,
+        found => found.map_err(|error| LogDirError::io(path, &error))?,
     };
-    if !file.metadata().map_err(|error| LogDirError::io(path, &error))?.is_file() {
+    if !metadata.is_file() {
         return Err(LogDirError::malformed(path, "is no file"));
     }
+    let file = File::open(path).map_err(|error| LogDirError::io(path, &error))?;
     let mut bytes = Vec::new();
     file.take(limit + 1).read_to_end(&mut bytes).map_err(|error| LogDirError::io(path, &error))?;
     if bytes.len() as u64 > limit {

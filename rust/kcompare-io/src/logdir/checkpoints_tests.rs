@@ -1,4 +1,3 @@
-use std::fs;
 use std::path::PathBuf;
 use std::process;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,5 +1,7 @@
 //! Bytes of a segment that are no sound batches.
 
+use kcompare_core::digest::UnreadReason;
+
 /// How a stretch of a segment is damaged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DamageKind {
@@ -38,4 +40,6 @@ pub(super) struct Spot {
     pub(super) damage: Damage,
     /// Why it cannot be the end of a log, whatever follows.
     pub(super) never_end: Option<String>,
+    /// The word of the report where it is no end.
+    pub(super) reason: UnreadReason,
 }

@@ -95,7 +95,7 @@ fn damaged(
     let written_to = holds_data.fold(from, i64::max).saturating_add(1);
     let log_end_offset = written_to.max(recovery_point).max(last_base);
     let detail = format!("{place}; this is not the end of what was written: {against}");
-    let reason = UnreadReason::DamageBeforeEnd;
+    let reason = tail.first().map_or(UnreadReason::DamageBeforeEnd, |spot| spot.reason);
     let lost = Some(LostRange { start: from, stop: log_end_offset, reason, detail: detail.clone() });
     Ending { log_end_offset, reason: EndReason::DamageBeforeEnd, detail, lost }
 }

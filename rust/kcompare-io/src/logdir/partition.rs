@@ -277,8 +277,12 @@ impl Parts {
                         Item::Run(run) => Some(run.first_offset),
                         _ => None,
                     });
-                    let reason = UnreadReason::DamageBeforeEnd;
-                    let range = LostRange { start: damage.from, stop, reason, detail: damage.detail.clone() };
+                    let range = LostRange {
+                        start: damage.from,
+                        stop,
+                        reason: spot.reason,
+                        detail: damage.detail.clone(),
+                    };
                     self.lose(range);
                     self.damages.push(damage);
                 }

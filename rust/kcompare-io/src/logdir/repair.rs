@@ -87,13 +87,29 @@ impl Scan<'_> {
                 detail: suspect.detail,
             },
             never_end,
+            reason: UnreadReason::DamageBeforeEnd,
         });
         Ok(end_position)
     }
 
     fn add(&mut self, spot: Spot) {
-        self.found.transactions.doubt(spot.damage.from, UnreadReason::DamageBeforeEnd);
+        self.found.transactions.doubt(spot.damage.from, spot.reason);
         self.found.items.push_back(Item::Spot(spot));
+    }
+
+    /// The rest of a segment cannot be read.
+    pub(super) fn unreadable(&mut self, number: usize, position: u64, error: &LogDirError) {
+        self.close_run();
+        let damage = Damage {
+            segment: number,
+            position,
+            end_position: self.segments[number].size,
+            kind: DamageKind::Corrupt,
+            from: self.found.reached,
+            to: None,
+            detail: error.to_string(),
+        };
+        self.add(Spot { damage, never_end: Some(error.to_string()), reason: UnreadReason::IoError });
     }
 
     fn look_for(

@@ -66,7 +66,7 @@ impl Previous {
 
 /// The pass itself.
 pub(super) struct Scan<'a> {
-    segments: &'a [Segment],
+    pub(super) segments: &'a [Segment],
     rate: Option<&'a RateLimit>,
     cancel: &'a CancelToken,
     pub(super) evidence: Evidence,
@@ -142,13 +142,24 @@ impl<'a> Scan<'a> {
         SegmentFile::open(&self.segments[number], self.rate, self.cancel)
     }
 
-    fn segment(&mut self, number: usize, mut position: u64) -> Result<(), LogDirError> {
+    /// Goes over a segment. One that cannot be read is damage, whatever is wrong with the disk.
+    fn segment(&mut self, number: usize, position: u64) -> Result<(), LogDirError> {
         if position == 0 {
             self.enter(self.segments[number].base_offset);
         }
         self.previous = None;
+        let mut at = position;
+        match self.batches(number, &mut at) {
+            Err(error @ LogDirError::Io { .. }) => self.unreadable(number, at, &error),
+            done => done?,
+        }
+        Ok(())
+    }
+
+    fn batches(&mut self, number: usize, at: &mut u64) -> Result<(), LogDirError> {
         let mut window = Window::new(self.open(number)?);
         loop {
+            let position = *at;
             match window.look(position)? {
                 Seen::End => break,
                 Seen::Batch(frame)
@@ -156,9 +167,9 @@ impl<'a> Scan<'a> {
                         && !self.may_be_swallowed(&mut window, &frame)? =>
                 {
                     self.take(&mut window, number, position, &frame)?;
-                    position += frame.size as u64;
+                    *at += frame.size as u64;
                 }
-                seen => position = self.damaged(&mut window, number, position, &seen)?,
+                seen => *at = self.damaged(&mut window, number, position, &seen)?,
             }
         }
         self.close_run();
@@ -307,4 +318,48 @@ fn markers(decoder: &mut BatchDecoder, bytes: &[u8], position: u64) -> Option<Ve
         })
         .ok()?;
     kinds
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::MetadataExt;
+
+    use kcompare_core::records::BatchBuilder;
+
+    use super::*;
+
+    #[test]
+    fn a_segment_that_cannot_be_read_is_damage_and_no_end() {
+        let folder = std::env::temp_dir().join(format!("kcompare-scan-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let segment = |base_offset: i64, missing: u64| {
+            let mut builder = BatchBuilder::new(base_offset);
+            for _ in 0..10 {
+                builder.append(0, None, Some(b"value")).unwrap();
+            }
+            let path = folder.join(format!("{base_offset:020}.log"));
+            fs::write(&path, builder.build().unwrap()).unwrap();
+            let metadata = fs::metadata(&path).unwrap();
+            let (device, inode) = (metadata.dev(), metadata.ino());
+            // As if the file had been longer when the directory was listed.
+            Segment { base_offset, path, size: metadata.len() + missing, device, inode }
+        };
+        let cancel = CancelToken::new();
+        let scan = |segments: &[Segment]| Scan::new(segments, None, None, &cancel).run(0).unwrap();
+        let (found, tail) = scan(&[segment(0, 10), segment(10, 0)]);
+        let items: Vec<_> = found.items.iter().collect();
+        assert!(
+            matches!(items[..], [Item::Run(_), Item::Spot(spot), Item::Run(_)] if spot.reason == UnreadReason::IoError),
+            "{items:?}"
+        );
+        assert!(tail.is_empty());
+        let (_, tail) = scan(&[segment(0, 0), segment(10, 10)]);
+        assert!(tail[0].never_end.is_some() && tail[0].damage.from == 20, "{tail:?}");
+        let gone = segment(10, 0);
+        fs::remove_file(&gone.path).unwrap();
+        let (_, tail) = scan(&[segment(0, 0), gone]);
+        assert!(tail[0].reason == UnreadReason::IoError && tail[0].damage.from == 10, "{tail:?}");
+        fs::remove_dir_all(&folder).unwrap();
+    }
 }

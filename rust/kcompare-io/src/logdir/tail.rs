@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use kcompare_core::digest::UnreadReason;
+
 use super::damage::{Damage, DamageKind, Spot};
 use super::error::LogDirError;
 use super::file::SegmentFile;
@@ -119,5 +121,6 @@ fn bad_crc(run: &Run, position: u64, from: i64) -> Spot {
     let detail =
         format!("the CRC of the batch at byte {position} does not fit, nor that of any batch behind it");
     let (segment, end_position, kind) = (run.segment, run.end_position, DamageKind::BadCrc);
-    Spot { damage: Damage { segment, position, end_position, kind, from, to: None, detail }, never_end: None }
+    let damage = Damage { segment, position, end_position, kind, from, to: None, detail };
+    Spot { damage, never_end: None, reason: UnreadReason::DamageBeforeEnd }
 }

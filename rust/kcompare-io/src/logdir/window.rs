@@ -1,5 +1,7 @@
 //! A look at batch headers: over large batches by one small read each, over small ones block by block.
 
+use std::time::Instant;
+
 use kcompare_core::records::{BatchChecksum, Frame, RecordError, RecordErrorKind, peek};
 
 use super::error::LogDirError;
@@ -13,6 +15,8 @@ const BLOCK: usize = 128 << 10;
 const HOP: usize = 128;
 /// From this size on a batch is large: copying it costs more than another read.
 const LARGE: usize = 4 << 10;
+/// Small reads that get on more slowly than this for a byte that they pass over, 200 MB/s, are given up for large ones.
+const SLOWEST_NANOS: usize = 5;
 /// Bytes of a batch that are checked at a time.
 const PIECE: usize = 256 << 10;
 
@@ -34,7 +38,11 @@ pub(super) enum Seen {
 pub(super) struct Window<'a> {
     file: SegmentFile<'a>,
     buffer: Vec<u8>,
+    /// The position of the first byte in the buffer, and how many are held.
     at: u64,
+    held: usize,
+    /// A running average of what a small read takes, in nanoseconds.
+    hop_nanos: usize,
     /// A running average of the sizes of batches.
     average: usize,
     piece: Vec<u8>,
@@ -42,7 +50,7 @@ pub(super) struct Window<'a> {
 
 impl<'a> Window<'a> {
     pub(super) fn new(file: SegmentFile<'a>) -> Self {
-        Self { file, buffer: Vec::new(), at: 0, average: LARGE, piece: Vec::new() }
+        Self { file, buffer: Vec::new(), at: 0, held: 0, hop_nanos: 0, average: LARGE, piece: Vec::new() }
     }
 
     pub(super) fn file(&self) -> &SegmentFile<'a> {
@@ -68,26 +76,40 @@ impl<'a> Window<'a> {
 
     /// `count` bytes from `position` on, all of which the file must have.
     pub(super) fn bytes(&mut self, position: u64, count: usize) -> Result<&[u8], LogDirError> {
-        let held = self.at + self.buffer.len() as u64;
-        if position < self.at || position + count as u64 > held {
-            let left = usize::try_from(self.file.size() - position).unwrap_or(usize::MAX);
-            let wanted = if self.average > LARGE { HOP } else { BLOCK };
-            self.buffer.clear();
-            self.buffer.resize(wanted.max(count).min(left), 0);
-            self.at = position;
-            if let Err(error) = self.file.read(&mut self.buffer, position) {
-                self.buffer.clear();
-                return Err(error);
-            }
+        if position < self.at || position + count as u64 > self.at + self.held as u64 {
+            self.fill(position, count)?;
         }
         let start = (position - self.at) as usize;
         Ok(&self.buffer[start..start + count])
     }
 
+    fn fill(&mut self, position: u64, count: usize) -> Result<(), LogDirError> {
+        let left = usize::try_from(self.file.size() - position).unwrap_or(usize::MAX);
+        // A disk that takes long for each read is better read through, even if most of it is passed over.
+        let hops = self.average > LARGE && self.hop_nanos / self.average <= SLOWEST_NANOS;
+        let wanted = if hops { HOP } else { BLOCK }.max(count).min(left);
+        if self.buffer.len() < wanted {
+            self.buffer.resize(wanted, 0);
+        }
+        (self.at, self.held) = (position, 0);
+        let began = Instant::now();
+        let mut read = self.file.read(&mut self.buffer[..wanted], position).map(|()| wanted);
+        if matches!(read, Err(LogDirError::Io { .. })) {
+            // What cannot be read may lie behind what is wanted.
+            read = self.file.read(&mut self.buffer[..count], position).map(|()| count);
+        }
+        self.held = read?;
+        if hops {
+            let nanos = usize::try_from(began.elapsed().as_nanos()).unwrap_or(usize::MAX);
+            self.hop_nanos = (self.hop_nanos / 8 * 7).saturating_add(nanos / 8);
+        }
+        Ok(())
+    }
+
     /// Whether the CRC of the whole batch at `position` fits. It may be as large as it likes.
     pub(super) fn is_sound(&mut self, position: u64, frame: &Frame) -> Result<bool, LogDirError> {
         let end = position + frame.size as u64;
-        if frame.size <= HOP || (position >= self.at && end <= self.at + self.buffer.len() as u64) {
+        if frame.size <= HOP || (position >= self.at && end <= self.at + self.held as u64) {
             let (magic, stored) = (frame.header.magic, frame.header.crc);
             let bytes = self.bytes(position, frame.size)?;
             let mut checksum = BatchChecksum::of_magic(magic);
