@@ -790,6 +790,7 @@ class DirectoryBroker:
     Args:
         topics: the names of those to serve.
         host: the address to listen on; ``port`` 0 is any that is free.
+        cancel: ends the first look at the partitions; set before :meth:`stop`, it ends searches by timestamp, too.
 
     Raises:
         kcompare.errors.SourceError: a partition cannot be read.

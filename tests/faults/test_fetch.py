@@ -67,6 +67,21 @@ def test_what_passes_does_not_change_the_verdict(
     assert only(report).compared_records == len(RECORDS)
 
 
+@pytest.mark.parametrize(("times", "verdict"), [(1, Verdict.EQUAL), (None, Verdict.INCONCLUSIVE)])
+def test_records_that_the_broker_calls_corrupt_are_asked_for_once_more(
+    clusters: Clusters, faulty: FakeCluster, times: int | None, verdict: Verdict, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    well_when_checked(monkeypatch, faulty)
+    faulty.fault("error_code", number=2, skip=BOUNDS_FETCHES, times=times)
+    report = clusters.run()
+    assert report.verdict is verdict, report
+    # What is stored is bad, and nobody was away: exit 3, not 5.
+    assert report.exit_code == (0 if verdict is Verdict.EQUAL else 3)
+    if verdict is Verdict.INCONCLUSIVE:
+        assert "corrupt_batch" in reasons(report)
+        assert report.run.seconds < STALL_S
+
+
 @pytest.mark.parametrize("api", [LIST_OFFSETS, METADATA])
 @pytest.mark.parametrize(
     ("action", "options"),

@@ -37,7 +37,9 @@ def chosen_mode(wanted: Mode, pinned: Mapping[Side, Pinned]) -> tuple[Mode, str]
     if not any(found.identity.is_directory for found in pinned.values()):
         return Mode.LOG, "auto: cleanup.policy contains no compact"
     return Mode.LOG, "auto: " + _told(
-        pinned, "cleanup.policy contains no compact", "the cleaner's checkpoint does not list it"
+        {side: pinned[side] for side in SIDES},
+        "cleanup.policy contains no compact",
+        "the cleaner's checkpoint does not list it",
     )
 
 

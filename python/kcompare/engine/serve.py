@@ -58,6 +58,8 @@ def serving(request: ServeRequest) -> Iterator[Served]:
     try:
         yield served
     finally:
+        # The broker waits for the threads of its connections, and one may be searching for a timestamp.
+        cancel.cancel()
         broker.stop()
 
 

@@ -39,12 +39,14 @@ struct DirectoryTopic {
 struct DirectoryPartition {
     log: Arc<PartitionLog>,
     segments: Vec<Arc<SegmentReader>>,
+    cancel: CancelToken,
 }
 
 impl DirectoryStore {
     /// Scans every partition of the topics named.
     ///
-    /// A partition that cannot be scanned at all is an error: a topic without it would look complete to a consumer.
+    /// A partition that cannot be scanned at all is an error: a topic without it would look complete to a consumer. The
+    /// token ends the scans, and later every search by timestamp.
     pub fn open(dirs: &LogDirs, topics: &[String], cancel: &CancelToken) -> Result<Self, LogDirError> {
         let files = Arc::new(OpenFiles::default());
         // Every broker writes this file, if only to say that nothing was compacted; without it that is not known.
@@ -61,7 +63,10 @@ impl DirectoryStore {
                 compacted |= dir.cleaner_checkpoint.is_some();
                 let reader = |segment| Arc::new(SegmentReader::new(segment, &files));
                 let segments = log.segments().iter().map(reader).collect();
-                partitions.insert(dir.partition, Arc::new(DirectoryPartition { log, segments }));
+                partitions.insert(
+                    dir.partition,
+                    Arc::new(DirectoryPartition { log, segments, cancel: cancel.clone() }),
+                );
             }
             let policy = if compacted { "compact" } else { "delete" };
             let configs = if compacted || cleaner_is_known {
@@ -173,12 +178,12 @@ impl StoredPartition for DirectoryPartition {
 
     fn offset_for_timestamp(&self, timestamp: i64) -> Result<Option<TimestampOffset>, StoreError> {
         let start = self.log.bounds().log_start_offset;
-        let found = self.log.offset_for_timestamp(timestamp, &CancelToken::new());
+        let found = self.log.offset_for_timestamp(timestamp, &self.cancel);
         found.map_err(|error| store_error(start, error))
     }
 
     fn max_timestamp(&self) -> Result<Option<TimestampOffset>, StoreError> {
         let start = self.log.bounds().log_start_offset;
-        self.log.max_timestamp(&CancelToken::new()).map_err(|error| store_error(start, error))
+        self.log.max_timestamp(&self.cancel).map_err(|error| store_error(start, error))
     }
 }

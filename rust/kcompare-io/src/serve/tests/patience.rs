@@ -57,10 +57,7 @@ fn bytes_that_trickle_in_do_not_buy_time() {
     let started = Instant::now();
     while client.stream.write_all(&[0]).is_ok() {
         std::thread::sleep(Duration::from_millis(20));
-        assert!(started.elapsed() < Duration::from_secs(10), "256 bytes may take for ever");
-        if started.elapsed() > Duration::from_millis(20 * 250) {
-            panic!("the request is nearly whole");
-        }
+        assert!(started.elapsed() < Duration::from_secs(5), "the request is nearly whole");
     }
     assert!(started.elapsed() >= SHORT);
 }
