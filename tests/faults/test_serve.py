@@ -15,6 +15,8 @@ import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
 
+from kcompare import _native
+from kcompare.engine.demo_files import Side, write
 from tests.support.serving import (
     QUIET,
     TIMEOUT_S,
@@ -210,6 +212,35 @@ def test_a_missing_segment_is_an_error_at_its_first_offset(tmp_path: Path) -> No
     found = json.loads(done.stdout)["topics"][0]["partitions"][0]
     assert found["verdict"] == "INCONCLUSIVE"
     assert found["right"]["uncovered_offsets"] == 1_000
+
+
+@pytest.mark.parametrize(("isolation", "seen"), [("read_committed", 10), ("read_uncommitted", 15)])
+def test_a_transaction_whose_marker_is_lost_is_no_records_to_read_committed(
+    tmp_path: Path, isolation: str, seen: int
+) -> None:
+    """Whether it was aborted stood in the segment that is gone."""
+    plain, unsure, after = numbered(10), numbered(5, first=10), numbered(5, first=2_000)
+    logs = [
+        (0, _native.encode_batch(base_offset=0, records=plain)),
+        (10, _native.encode_batch(base_offset=10, records=unsure, producer_id=7, transactional=True)),
+        (1_000, _native.encode_marker(offset=1_000, timestamp=1, producer_id=7, committed=False)),
+        (2_000, _native.encode_batch(base_offset=2_000, records=after)),
+    ]
+    stops = (2_005,)
+    write(Side(tmp_path / "data", TOPIC, "served", 7, (logs,), stops, stops, stops, lost=((0, 1_000),)))
+    with served(f"logdir:{tmp_path}/data/") as running:
+        reader = consumer(running.address, **{"isolation.level": isolation})
+        reader.assign([TopicPartition(TOPIC, 0, 0)])
+        found, told, deadline = [], None, time.monotonic() + TIMEOUT_S
+        while told is None and time.monotonic() < deadline:
+            message = reader.poll(1)
+            if message is not None:
+                told = message.error()
+                found += [message.offset()] if told is None else []
+        reader.close()
+    assert found == list(range(seen))
+    assert told is not None
+    assert told.code() == KafkaError.INVALID_MSG
 
 
 def test_it_says_where_each_log_ends_and_what_is_lost(tmp_path: Path) -> None:
