@@ -241,8 +241,8 @@ def test_a_compacted_topic_is_sound_and_its_missing_segment_is_not(written: Writ
 
     wait_until(cleaned, "the cleaner never came")
     alter_topic(right, "compacted", min_cleanable_dirty_ratio="0.99")
-    # Behind what was cleaned, so that no cleaner can have taken anything out.
-    load(right, "compacted", {0: rows}, sizes=(20,))
+    # Behind what was cleaned, and farther away from it than compaction nearby explains anything.
+    load(right, "compacted", {0: plain_records(150_000)}, sizes=(2000,))
     copy = tmp_path / "copy"
     snapshot.hot_copy(right.log_dir, copy, before=lambda _: None)
     found = check(logdir(copy, "compacted"))
