@@ -203,6 +203,29 @@ fn a_last_offset_delta_that_is_too_large_is_the_fault_of_its_batch() {
 }
 
 #[test]
+fn a_batch_that_says_it_reaches_to_the_end_of_the_file_hides_nothing() {
+    // The others are in the same file, and in a later one that such a batch begins as well.
+    let swallow = |batches: &[Vec<u8>]| {
+        let mut bytes = batches.concat();
+        let length = (bytes.len() - 12) as i32;
+        bytes[8..12].copy_from_slice(&length.to_be_bytes());
+        bytes
+    };
+    let dir = Dir::new();
+    dir.segment(0, &[batch(0, 5), swallow(&[batch(5, 5), batch(10, 5), transactional(15, 5, 7)])]);
+    let log = dir.log();
+    assert_eq!((log.bounds().log_end_offset, log.bounds().end_reason), (20, EndReason::EndOfSegment));
+    assert_eq!((log.damages()[0].from, log.damages()[0].to), (5, Some(10)));
+    assert_eq!(log.bounds().last_stable_offset, 15);
+    assert_eq!(hold(&dir, "one").unread(), [(5, 10, "damage_before_end")]);
+    dir.segment(20, &[swallow(&[batch(20, 5), batch(25, 5)])]);
+    dir.segment(0, &[batch(0, 5), swallow(&[batch(5, 5), batch(10, 5)])]);
+    let read = hold(&dir, "two");
+    assert_eq!(read.offsets(), (0..5).chain(10..15).chain(25..30).collect::<Vec<_>>());
+    assert_eq!(read.unread(), [(5, 10, "damage_before_end"), (15, 25, "missing_segment")]);
+}
+
+#[test]
 fn files_with_wrong_names() {
     for name in [0, 2, 5, 9] {
         let dir = Dir::new();
