@@ -86,6 +86,13 @@ def test_two_missing_segments_are_two_findings(directory: LogDirectory) -> None:
     assert defects(run_check(view)) == [("missing_segment", 0, (50, 100)), ("missing_segment", 0, (200, 250))]
 
 
+def test_a_segment_that_is_missing_over_the_edge_of_a_slice_is_one_finding(directory: LogDirectory) -> None:
+    view = directory.create([log_of(numbered(140_000), batch=7_000)], segment=1)
+    directory.remove_segment(9)
+    # Slices are of whole cells, which have 65,536 offsets.
+    assert defects(run_check(view)) == [("missing_segment", 0, (63_000, 70_000))]
+
+
 def test_a_first_segment_that_is_missing_is_never_sound(directory: LogDirectory) -> None:
     view = directory.create([log_of(numbered(300))])
     directory.remove_segment(0)

@@ -133,7 +133,7 @@ def join(side: Side, bounds: PartitionBounds, planned: OffsetRange, pieces: Sequ
         cells=b"".join(cells),
         anchors=b"".join(piece.anchors for piece in ordered),
         bytes=sum(piece.bytes for piece in ordered),
-        unread=tuple(unread),
+        unread=_whole(unread),
         unexplained=gaps,
         unexplained_total=sum(piece.unexplained_total for piece in ordered) - (listed - len(gaps)),
         leader_epochs=tuple(epochs),
@@ -173,6 +173,18 @@ def _joined(gaps: Iterable[OffsetRange]) -> tuple[OffsetRange, ...]:
         else:
             joined.append(gap)
     return tuple(joined)
+
+
+def _whole(unread: Iterable[Unread]) -> tuple[Unread, ...]:
+    """Likewise ranges without trust, where both parts have the same cause."""
+    whole: list[Unread] = []
+    for one in unread:
+        last = whole[-1] if whole else None
+        if last and (last.range.stop, last.reason, last.detail) == (one.range.start, one.reason, one.detail):
+            whole[-1] = Unread(OffsetRange(last.range.start, one.range.stop), one.reason, one.detail)
+        else:
+            whole.append(one)
+    return tuple(whole)
 
 
 def _not_reached(start: int, stop: int) -> Unread:
