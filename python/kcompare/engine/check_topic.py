@@ -187,6 +187,10 @@ class TopicCheck:
         except SourceError as error:
             findings.append(self._unverified(partition, None, Reason.IO_ERROR.value, str(error)))
             return None
+        except InterruptedRunError:
+            detail = "the run was interrupted before the files beside the records were looked at"
+            findings.append(self._unverified(partition, None, Reason.INTERRUPTED.value, detail))
+            return None
         findings += more
         return started
 
