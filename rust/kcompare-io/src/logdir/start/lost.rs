@@ -117,11 +117,12 @@ impl Reach<'_> {
             Err(Halt::Refused(_)) => return Ok(None),
             first => first?,
         };
-        if header.last_offset < self.loader.log_start {
-            return Ok(None);
-        }
+        // First: the last offset of a batch at the very end of all offsets is a negative number, to a broker as well.
         if offset >= self.log_end {
             return Ok(Some(Discard::AboveLogEnd));
+        }
+        if header.last_offset < self.loader.log_start {
+            return Ok(None);
         }
         let found = match self.find(offset.max(self.loader.log_start)) {
             Err(Halt::Refused(_)) => return Ok(None),
