@@ -292,6 +292,7 @@ class LogDirRoot:
         clean_shutdown: it carries the mark of a clean shutdown.
         tiered: something shows that the broker keeps segments in remote storage.
         device: together with ``inode`` it tells whether two paths are the same directory.
+        foreign: directories in it that are no partition's: a broker that finds one does not start.
     """
 
     path: str
@@ -303,6 +304,7 @@ class LogDirRoot:
     device: int
     inode: int
     problems: list[str]
+    foreign: list[str]
 
 class LogDirPartition:
     """The directory of one partition, with what the checkpoint files say of it (None: nothing).

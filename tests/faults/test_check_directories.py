@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from kcompare.check_model import CheckEffect, Soundness
+from kcompare.check_model import CheckEffect, CheckKind, Soundness
 from kcompare.engine.tail import TailRequest, tail
 from kcompare.model import OffsetRange
 from kcompare.report.check_document import check_document
@@ -284,6 +284,24 @@ def test_a_directory_that_no_broker_starts_on_is_a_defect(directory: LogDirector
     assert [kind for kind, _, _ in told(report, CheckEffect.DEFECT)] == ["start_refused"]
     assert the_start(report).refused is not None
     assert (the_start(report).log_start_offset, the_start(report).log_end_offset) == (-1, -1)
+
+
+@pytest.mark.parametrize("name", ["lost+found", ".snapshot", "t-x", "t-0-delete"])
+def test_a_directory_that_is_no_partition_keeps_a_broker_from_starting(directory: LogDirectory, name: str) -> None:
+    """The log itself is sound; what is in the way is moved away in a moment, if one knows of it before."""
+    view = directory.create([log_of(numbered(300))] * 2)
+    foreign = directory.path / name
+    foreign.mkdir()
+    for harmless in ("remote-log-index-cache", "u-1.0123456789abcdef-stray"):
+        (directory.path / harmless).mkdir()
+    (directory.path / "notes").write_text("a file is nothing to a broker")
+    report = run_check(view)
+    assert report.verdict is Soundness.SOUND
+    (found,) = (one for one in report.findings if one.kind is CheckKind.START_REFUSED)
+    assert (found.effect, found.partition, found.path) == (CheckEffect.INFORMATION, 0, str(foreign))
+    assert all(one.start is not None and one.start.refused is None for one in report.topics[0].partitions)
+    (found,) = (one for one in run_check(view, partitions=(1,)).findings if one.kind is CheckKind.START_REFUSED)
+    assert (found.partition, found.path) == (1, str(foreign))
 
 
 def test_a_checkpoint_that_cannot_be_read_is_told(directory: LogDirectory) -> None:

@@ -115,7 +115,11 @@ class _Native:
 
     def roots(self) -> list[Any]:
         found = self._directory
-        return [SimpleNamespace(path=str(found.path), cluster_id=found.cluster_id, node_id=found.node_id, problems=[])]
+        return [
+            SimpleNamespace(
+                path=str(found.path), cluster_id=found.cluster_id, node_id=found.node_id, problems=[], foreign=[]
+            )
+        ]
 
     def topics(self) -> list[str]:
         return sorted(self._directory.partitions)

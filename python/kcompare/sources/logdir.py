@@ -104,6 +104,7 @@ class LogdirSource:
         self._cancel = directories.cancel
         self._found: list[LogDirPartition] = []
         self._looks = directories.looks
+        self._told = set[str]()
 
     def identity(self) -> Identity:
         """See :class:`kcompare.sources.base.Source`."""
@@ -250,7 +251,7 @@ class LogdirSource:
 
     def inspect(self, partition: int) -> tuple[tuple[CheckFinding, ...], StartReport | None]:
         """See :class:`kcompare.sources.base.Source`."""
-        return inspected(self._native, self._partitions(), self.view.topic, partition, self._cancel)
+        return inspected(self._native, self._partitions(), self.view.topic, partition, self._cancel, self._told)
 
     def rows(
         self,

@@ -27,6 +27,7 @@ def inspected(
     topic: str,
     partition: int,
     cancel: _native.CancelToken,
+    told: set[str],
 ) -> tuple[tuple[CheckFinding, ...], StartReport | None]:
     """Everything that is to be said of a partition without reading its records.
 
@@ -36,6 +37,7 @@ def inspected(
         topic: the topic.
         partition: one of them.
         cancel: ends it early.
+        told: what was said already of the log directories around the partitions, which is not said again.
 
     Raises:
         SourceError: a file cannot be read.
@@ -45,7 +47,8 @@ def inspected(
     start = native.start_of(topic=topic, partition=partition, cancel=cancel)
     aged = start.stray and not _has_topic_ids(native)
     found = [
-        *_unreadable(native, partitions, topic, place),
+        *_foreign(native, topic, place, told),
+        *_unreadable(native, topic, place, told),
         *_set_aside(native, topic, partition),
         *_start(start, topic, place, aged=aged),
         *_evidence(start, topic, place),
@@ -153,26 +156,41 @@ def _has_topic_ids(native: _native.LogDirs) -> bool:
     return any(found.topic_id != NO_TOPIC_ID for topic in native.topics() for found in native.partitions(topic=topic))
 
 
-def _unreadable(
-    native: _native.LogDirs,
-    partitions: Sequence[_native.LogDirPartition],
-    topic: str,
-    place: _native.LogDirPartition,
+def _foreign(
+    native: _native.LogDirs, topic: str, place: _native.LogDirPartition, told: set[str]
 ) -> Iterator[CheckFinding]:
-    """Small files that cannot be read; those of the log directory are told with its first partition of a topic."""
-    first = min(found.partition for found in partitions if found.root == place.root)
-    problems = list(place.problems)
-    if place.partition == first:
-        problems += native.roots()[place.root].problems
-    for problem in problems:
-        yield CheckFinding(
-            CheckKind.EVIDENCE,
-            CheckEffect.INFORMATION,
-            topic,
-            place.partition,
-            reason="file_unreadable",
-            detail=f"{problem}; what it says counts as unknown",
-        )
+    """Directories over which a broker ends before it looks at any log."""
+    for path in (path for root in native.roots() for path in root.foreign):
+        if path not in told:
+            told.add(path)
+            yield CheckFinding(
+                CheckKind.START_REFUSED,
+                CheckEffect.INFORMATION,
+                topic,
+                place.partition,
+                path=path,
+                detail=(
+                    "a broker would not start on a log directory with this directory in it, whose name is no "
+                    "partition's; move it away, then the rest is as said here"
+                ),
+            )
+
+
+def _unreadable(
+    native: _native.LogDirs, topic: str, place: _native.LogDirPartition, told: set[str]
+) -> Iterator[CheckFinding]:
+    """Small files that cannot be read, those of the log directory among them."""
+    for problem in (*place.problems, *native.roots()[place.root].problems):
+        if problem not in told:
+            told.add(problem)
+            yield CheckFinding(
+                CheckKind.EVIDENCE,
+                CheckEffect.INFORMATION,
+                topic,
+                place.partition,
+                reason="file_unreadable",
+                detail=f"{problem}; what it says counts as unknown",
+            )
 
 
 def _set_aside(native: _native.LogDirs, topic: str, partition: int) -> Iterator[CheckFinding]:

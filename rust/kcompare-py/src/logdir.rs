@@ -36,6 +36,7 @@ struct PyRoot {
     device: u64,
     inode: u64,
     problems: Vec<String>,
+    foreign: Vec<String>,
 }
 
 #[pyclass(name = "LogDirPartition", frozen, get_all)]
@@ -106,6 +107,7 @@ fn root(root: &Root) -> PyRoot {
         device: root.device,
         inode: root.inode,
         problems: sentences(&root.problems),
+        foreign: root.foreign.iter().map(|path| text(path)).collect(),
     }
 }
 

@@ -183,7 +183,8 @@ pub(super) fn read_topic_id(path: &Path) -> Result<Option<[u8; 16]>, LogDirError
         return Ok(None);
     };
     let text = found.remove("topic_id").unwrap_or_default();
-    let id = uuid(&text).ok_or_else(|| {
+    // All zeros stand for no id, and a broker takes such a file for a broken one.
+    let id = uuid(&text).filter(|id| *id != [0; 16]).ok_or_else(|| {
         LogDirError::malformed(path, format!("says topic_id {:?}, which is no topic id", shown(&text)))
     })?;
     Ok(Some(id))

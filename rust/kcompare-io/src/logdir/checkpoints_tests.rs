@@ -114,9 +114,13 @@ fn a_topic_id_has_sixteen_bytes() {
     assert_eq!(id[..4], [0xd8, 0xfb, 0x3d, 0x6c]);
     assert_eq!(id[12..], [0xcf, 0xc7, 0x41, 0x3a]);
     assert_eq!(read("topic_id: AAAAAAAAAAAAAAAAAAAAAQ\n").unwrap().unwrap()[15], 1);
-    for text in
-        ["", "topic_id: x\n", "topic_id: AAAAAAAAAAAAAAAAAAAAAB\n", "topic_id: ======================\n"]
-    {
+    for text in [
+        "",
+        "topic_id: x\n",
+        "topic_id: AAAAAAAAAAAAAAAAAAAAAA\n",
+        "topic_id: AAAAAAAAAAAAAAAAAAAAAB\n",
+        "topic_id: ======================\n",
+    ] {
         assert!(refused(read(text)).contains("no topic id"), "{text}");
     }
 }

@@ -34,6 +34,8 @@ pub struct Root {
     pub inode: u64,
     /// Checkpoint files that could not be read. What they would have said counts as unknown.
     pub problems: Vec<LogDirError>,
+    /// Directories that are no partition's, such as `lost+found`: a broker that finds one does not start.
+    pub foreign: Vec<PathBuf>,
 }
 
 /// The directory of one partition, with what the checkpoint files of its log directory say of it.

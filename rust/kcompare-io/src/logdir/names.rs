@@ -60,6 +60,31 @@ impl DirectoryName {
     }
 }
 
+/// A directory that brokers pass over, whatever its name: they keep the indexes of remote segments in it.
+const REMOTE_CACHE: &str = "remote-log-index-cache";
+
+/// Whether a broker that finds a directory of this name in a log directory ends over it: the name is none that it gives to
+/// a partition. `lost+found` of a file system and `.snapshot` of a storage are such names.
+///
+/// References: `LogManager.loadLogs` and `UnifiedLog.parseTopicPartitionName` of Kafka 4.3.
+pub(super) fn ends_a_broker(name: &str) -> bool {
+    if name == REMOTE_CACHE {
+        return false;
+    }
+    let mut front = name;
+    for kind in SetAsideKind::ALL {
+        if let Some(marked) = name.strip_suffix(kind.name()).and_then(|rest| rest.strip_suffix('-')) {
+            let Some((topic_and_partition, id)) = marked.rsplit_once('.') else { return true };
+            if id.is_empty() || name.contains(char::is_whitespace) {
+                return true;
+            }
+            front = topic_and_partition;
+        }
+    }
+    let Some((topic, partition)) = front.rsplit_once('-') else { return true };
+    topic.is_empty() || partition.parse::<i32>().is_err()
+}
+
 fn topic_and_partition(name: &str) -> Option<(String, i32)> {
     let (topic, number) = name.rsplit_once('-')?;
     let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
@@ -144,6 +169,20 @@ mod tests {
         assert_eq!(DirectoryName::of(&format!("t-0.{id}-stray")), set_aside("t", 0, SetAsideKind::Stray));
         assert_eq!(DirectoryName::of("t-0.-stray"), DirectoryName::Other);
         assert_eq!(DirectoryName::of("t-delete"), DirectoryName::Other);
+    }
+
+    /// Each name was put into the log directory of a broker of Kafka 4.3.1, which was then started.
+    #[test]
+    fn a_broker_ends_over_a_directory_that_is_no_partition_s() {
+        for name in
+            ["lost+found", ".snapshot", "foo", "t-x", "t-0-delete", "t-2-future", "-0", "a b-0.78-stray"]
+        {
+            assert!(ends_a_broker(name), "{name}");
+        }
+        for name in ["t-0", "a b-0", "t-+7", "t-1.0123-stray", "a.b-7.0123-delete", "remote-log-index-cache"]
+        {
+            assert!(!ends_a_broker(name), "{name}");
+        }
     }
 
     #[test]

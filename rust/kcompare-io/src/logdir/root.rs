@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::checkpoints::{Meta, Offsets, read_meta, read_offsets};
 use super::error::LogDirError;
 use super::layout::{Root, SetAside, looks_like_a_partition};
-use super::names::{DirectoryName, segment_name};
+use super::names::{DirectoryName, ends_a_broker, segment_name};
 
 const META: &str = "meta.properties";
 const CLEAN_SHUTDOWN: &str = ".kafka_cleanshutdown";
@@ -46,6 +46,8 @@ struct Names {
     set_aside: Vec<SetAside>,
     /// Directories that mean nothing.
     others: Vec<PathBuf>,
+    /// Directories over which a broker ends.
+    foreign: Vec<PathBuf>,
 }
 
 impl Names {
@@ -80,6 +82,8 @@ pub(super) fn look_at(path: &Path) -> Result<Found, LogDirError> {
     });
     let Meta { cluster_id, node_id, directory_id } = meta.unwrap_or_default();
     let checkpoints = read_checkpoints(path, &mut problems);
+    let mut foreign = names.foreign.clone();
+    foreign.sort();
     let root = Root {
         path: path.to_owned(),
         cluster_id,
@@ -91,6 +95,7 @@ pub(super) fn look_at(path: &Path) -> Result<Found, LogDirError> {
         device: metadata.dev(),
         inode: metadata.ino(),
         problems,
+        foreign,
     };
     let Names { mut partitions, set_aside, .. } = names;
     partitions.sort();
@@ -137,6 +142,9 @@ fn list(directory: &Path) -> Result<Names, LogDirError> {
             Err(error) if kind != DirectoryName::Other => return Err(LogDirError::io(&path, &error)),
             Err(_) => false,
         };
+        if is_directory && ends_a_broker(&name) {
+            names.foreign.push(path.clone());
+        }
         names.all.push(name);
         match kind {
             _ if !is_directory => {}
