@@ -312,7 +312,7 @@ class LogDirPartition:
     Attributes:
         root: index into :meth:`LogDirs.roots`.
         topic_id: 16 bytes, zero where there is no ``partition.metadata``.
-        compacted: the log cleaner has a checkpoint for it.
+        cleaner_checkpoint: how far the log cleaner has come, which shows that the topic was compacted.
         problems: sentences about its own files that could not be read.
     """
 
@@ -323,7 +323,7 @@ class LogDirPartition:
     recovery_point: int | None
     log_start_checkpoint: int | None
     high_watermark_checkpoint: int | None
-    compacted: bool
+    cleaner_checkpoint: int | None
     device: int
     inode: int
     problems: list[str]
@@ -347,7 +347,7 @@ class LogDirBounds:
         checkpoint_epochs: the same as ``leader-epoch-checkpoint`` has them; earlier restores show here.
         lost: ``(start, stop, reason, sentence)`` of planned offsets that are known to be lost.
         segment_holes: ``(start, stop)`` between the last batch of a segment and the name of the next one.
-        compacted: the log cleaner has a checkpoint for the partition.
+        cleaner_checkpoint: how far the log cleaner has come, which shows that the topic was compacted.
         ignored: ``(path, base offset, bytes, why)`` of segment files that a broker would delete when it starts; why is
             ``deleted``, ``cleaned``, ``unfinished_swap`` or ``replaced``.
     """
@@ -372,7 +372,7 @@ class LogDirBounds:
     lost: list[tuple[int, int, str, str]]
     segment_holes: list[tuple[int, int]]
     ignored: list[tuple[str, int, int, str]]
-    compacted: bool
+    cleaner_checkpoint: int | None
     clean_shutdown: bool
     path: str
     device: int

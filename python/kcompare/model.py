@@ -213,6 +213,8 @@ class PartitionBounds:
         high_watermark_checkpoint: the high watermark that it last wrote down, which is no bound.
         segment_holes: offsets between the last batch of a segment file and the next file's first offset.
         segments: how many segment files there are; None in a cluster.
+        cleaned_to: up to where the log cleaner of a directory has come; None where its checkpoint does not list the
+            partition, and in a cluster.
     """
 
     partition: int
@@ -228,6 +230,7 @@ class PartitionBounds:
     high_watermark_checkpoint: int | None = None
     segment_holes: tuple[OffsetRange, ...] = ()
     segments: int | None = None
+    cleaned_to: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from kcompare.model import SIDES, OffsetRange, PartitionBounds, Side, Slice
@@ -151,12 +152,14 @@ def partition_plans(
     return tuple(PartitionPlan(partition, left.get(partition), right.get(partition)) for partition in partitions)
 
 
-def slices_of(planned: Iterable[PartitionPlan], least: int = MIN_SLICES) -> tuple[Slice, ...]:
+def slices_of(
+    planned: Iterable[PartitionPlan], least: int = MIN_SLICES, borders: Mapping[int, Iterable[int]] | None = None
+) -> tuple[Slice, ...]:
     """Cuts every partition of both sides into slices, a short log into about ``least`` of them over all partitions.
 
     Digests are kept at the planned edges of either side, because the ends of a range that both sides have seldom
-    fall on a cell border. Sides and partitions take turns, and each starts at its oldest offset, where retention
-    strikes first.
+    fall on a cell border, and at the ``borders`` of a partition. Sides and partitions take turns, and each starts at
+    its oldest offset, where retention strikes first.
     """
     planned = tuple(planned)
     total = sum(len(found) for one in planned for found in (one.left, one.right) if found is not None)
@@ -165,6 +168,7 @@ def slices_of(planned: Iterable[PartitionPlan], least: int = MIN_SLICES) -> tupl
     queues: list[list[Slice]] = []
     for one in planned:
         pins = {pin for side in SIDES if (found := one.side(side)) for pin in (found.start, found.stop)}
+        pins.update((borders or {}).get(one.partition, ()))
         if one.left is None or one.right is None:
             # Without the other side there is nothing to compare it with.
             continue
@@ -176,13 +180,18 @@ def slices_of(planned: Iterable[PartitionPlan], least: int = MIN_SLICES) -> tupl
     return tuple(_in_turn(queues))
 
 
-def slices_of_one(side: Side, planned: Mapping[int, OffsetRange]) -> tuple[Slice, ...]:
-    """The same for one side alone: slices of whole cells, partitions taking turns."""
+def slices_of_one(
+    side: Side, planned: Mapping[int, OffsetRange], borders: Mapping[int, Iterable[int]]
+) -> tuple[Slice, ...]:
+    """The same for one side alone: slices of whole cells, partitions taking turns. A slice ends at each border."""
     total = sum(map(len, planned.values()))
     cells = max(1, min(SLICE_CELLS, total // CELL_OFFSETS // MIN_SLICES))
-    return tuple(
-        _in_turn([_slices(side, partition, planned[partition], set(), cells * CELL_OFFSETS) for partition in planned])
-    )
+    queues = []
+    for partition, held in planned.items():
+        cuts = [cut for cut in sorted(set(borders.get(partition, ()))) if held.start < cut < held.stop]
+        parts = (OffsetRange(*edges) for edges in pairwise((held.start, *cuts, held.stop)))
+        queues.append([one for part in parts for one in _slices(side, partition, part, set(), cells * CELL_OFFSETS)])
+    return tuple(_in_turn(queues))
 
 
 def _slices(side: Side, partition: int, planned: OffsetRange, pins: set[int], size: int) -> list[Slice]:

@@ -136,6 +136,23 @@ def test_compaction_explains_holes_as_far_as_it_went(directory: LogDirectory) ->
     assert defects(run_check(view)) == [("missing_segment", 0, (170, 250))]
 
 
+@pytest.mark.parametrize("stop", [65, 140_000])
+def test_a_hole_within_a_segment_where_the_cleaner_has_not_been_is_never_sound(
+    directory: LogDirectory, stop: int
+) -> None:
+    """The checkpoint speaks of one partition and up to one offset, and says nothing of the rest."""
+    log = log_of(numbered(30)).skip_to(35).write(numbered(30, 35)).skip_to(stop + 5).write(numbered(9, stop + 5))
+    view = directory.create([log, log], segment=100)
+    directory.checkpoint("cleaner", 35)
+    report = run_check(view)
+    assert (report.verdict, report.exit_code) == (Soundness.INCONCLUSIVE, 3)
+    holes = [("hole", one.partition, span(one)) for one in of_effect(report, CheckEffect.UNVERIFIED)]
+    assert holes == [("hole", 0, (65, stop + 5)), ("hole", 1, (30, 35)), ("hole", 1, (65, stop + 5))]
+    directory.checkpoint("cleaner", stop + 5)
+    directory.checkpoint("cleaner", stop + 5, partition=1)
+    assert run_check(view).verdict is Soundness.SOUND
+
+
 def test_a_hole_within_a_segment_is_a_defect(directory: LogDirectory) -> None:
     log = log_of(numbered(30)).skip_to(35).write(numbered(30, 35))
     view = directory.create([log], segment=100)

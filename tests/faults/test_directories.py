@@ -218,7 +218,7 @@ def test_other_holes_beside_a_missing_segment_are_told_apart(left: Directory, ri
 
 
 def test_a_compacted_directory_needs_another_mode(disk: Disk, cluster: FakeCluster) -> None:
-    directory = disk.directory("compacted", compacted=True)
+    directory = disk.directory("compacted", cleaned_to=1000)
     log = log_of(numbered(10)).skip_to(20).write(numbered(10, 20))
     view, other = directory.create([log]), cluster.create([log], configs={"cleanup.policy": "delete"})
     report = run(view, other)

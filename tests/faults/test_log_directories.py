@@ -12,7 +12,7 @@ import pytest
 from kcompare.check_model import Soundness
 from kcompare.engine.tail import TailRequest, tail
 from kcompare.errors import SameSourceError, TopicNotFoundError, UsageError
-from kcompare.model import Effect, FindingKind, IsolationLevel, Reason, Side, Verdict
+from kcompare.model import Effect, FindingKind, IsolationLevel, Mode, Reason, Side, Verdict
 from kcompare.settings.allowances import parse_allowance
 from kcompare.settings.ranges import parse_range
 from kcompare.settings.topics import TopicPattern, TopicSelection
@@ -203,6 +203,26 @@ def test_a_segment_that_is_missing_on_both_sides_is_never_equal(
         assert (report.verdict, report.exit_code) == (Verdict.INCONCLUSIVE, 3)
     gone = {(at.start, at.stop) for found in findings(report) for at in (found.left, found.right) if at}
     assert gone >= {(segment * SEGMENT, segment * SEGMENT + SEGMENT)}
+
+
+def test_records_that_are_missing_where_the_cleaner_has_not_been_are_never_equal(
+    left: LogDirectory, right: LogDirectory
+) -> None:
+    """A hole within a segment, on both sides alike, in a topic that is compacted."""
+    log = log_of(numbered(30)).skip_to(35).write(numbered(30, 35))
+    views = left.create([log, log], segment=100), right.create([log, log], segment=100)
+    for directory in (left, right):
+        directory.checkpoint("cleaner", 35)
+    report = run(*views, mode=Mode.LOG)
+    assert (report.verdict, report.exit_code) == (Verdict.INCONCLUSIVE, 3)
+    assert [one.verdict for one in report.topics[0].partitions] == [Verdict.EQUAL, Verdict.INCONCLUSIVE]
+    assert reasons(report) == {"unexplained_gap"}
+    for directory in (left, right):
+        directory.checkpoint("cleaner", 20, partition=1)
+    assert run(*views, mode=Mode.LOG).topics[0].partitions[1].verdict is Verdict.INCONCLUSIVE
+    for directory in (left, right):
+        directory.checkpoint("cleaner", 50, partition=1)
+    assert run(*views, mode=Mode.LOG).verdict is Verdict.EQUAL
 
 
 def test_a_segment_that_one_side_lacks_is_never_equal(left: LogDirectory, cluster: FakeCluster) -> None:

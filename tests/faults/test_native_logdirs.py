@@ -56,14 +56,14 @@ def test_what_a_log_directory_says_of_itself(path: Path) -> None:
     found = opened(path)
     (root,) = found.roots()
     assert (root.path, root.cluster_id, root.node_id, root.directory_id) == (str(path), "cluster", 1, None)
-    assert (root.clean_shutdown, root.tiered, root.problems) == (False, False, [])
+    assert (root.clean_shutdown, root.tiered, root.problems, root.foreign) == (False, False, [], [])
     assert (root.device, root.inode) == (path.stat().st_dev, path.stat().st_ino)
     assert found.topics() == ["t"]
     assert found.set_aside() == [(str(path / "u-3.0123-stray"), "u", 3, "stray")]
     first, second = found.partitions(topic="t")
     assert (first.partition, first.topic_id, second.partition, second.topic_id) == (0, ID, 1, bytes(16))
     assert (first.recovery_point, first.log_start_checkpoint, first.high_watermark_checkpoint) == (20, None, 42)
-    assert (first.compacted, second.compacted, first.root, first.problems) == (True, False, 0, [])
+    assert (first.cleaner_checkpoint, second.cleaner_checkpoint, first.root, first.problems) == (30, None, 0, [])
     assert found.partitions(topic="u") == []
     bounds, _ = found.bounds(topic="t")
     assert (bounds.log_start_offset, bounds.log_end_offset, bounds.readable_end_offset) == (0, 50, 50)
@@ -73,6 +73,7 @@ def test_what_a_log_directory_says_of_itself(path: Path) -> None:
     assert bounds.checkpoint_epochs == [(0, 0), (3, 20)]
     deleted = path / "t-0" / "00000000000000000050.log.deleted"
     assert bounds.ignored == [(str(deleted), 50, 1, "deleted")]
+    assert bounds.cleaner_checkpoint == 30
     assert (bounds.topic_id, bounds.path, bounds.recovery_point) == (ID, str(path / "t-0"), 20)
     assert found.epoch_ends(topic="t", epochs=[(0, 0), (1, 7), (9, 0)]) == [(0, 0, 50), (1, -1, -1)]
     assert found.offsets_at(topic="t", timestamp_ms=1_000_205) == [(0, 21, ""), (1, -1, "")]

@@ -31,14 +31,14 @@ class Directory:
 
     Attributes:
         bounds: what the bounds of a partition say otherwise than its log does.
-        compacted: the cleaner's checkpoint lists every topic.
+        cleaned_to: what the cleaner's checkpoint says of every partition.
     """
 
     path: Path
     cluster: FakeCluster
     cluster_id: str | None = "cluster"
     node_id: int | None = 1
-    compacted: bool = False
+    cleaned_to: int | None = None
     partitions: dict[str, list[int]] = field(default_factory=dict)
     bounds: dict[int, dict[str, Any]] = field(default_factory=dict)
     aside: list[tuple[str, str, int, str]] = field(default_factory=list)
@@ -135,7 +135,7 @@ class _Native:
                 root=0,
                 problems=[],
                 topic_id=self._directory.cluster.topic_ids[topic],
-                compacted=self._directory.compacted,
+                cleaner_checkpoint=self._directory.cleaned_to,
                 device=path.stat().st_dev,
                 inode=path.stat().st_ino,
             )
@@ -161,6 +161,7 @@ class _Native:
             "high_watermark_checkpoint": None,
             "segments": 1,
             "segment_holes": [],
+            "cleaner_checkpoint": self._directory.cleaned_to,
             "error": "",
         }
         return SimpleNamespace(**{**values, **self._directory.bounds.get(found.partition, {})})

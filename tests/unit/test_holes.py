@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kcompare.engine.holes import explained, without_a_cause
+from kcompare.engine.holes import NOWHERE, borders_of, compacted_to, explained, without_a_cause
 from kcompare.engine.logs import join
 from kcompare.model import OffsetRange, PartitionBounds, Side, Slice
 from kcompare.planning import CELL_OFFSETS
@@ -46,9 +48,9 @@ def table(kinds: Sequence[int], start: int = 0) -> NDArray[Any]:
     return rows
 
 
-def left(kinds: Sequence[int], *, compacted: bool = False) -> list[int]:
+def left(kinds: Sequence[int], compacted_to: float = NOWHERE) -> list[int]:
     """Offsets without a cause that are left in each cell."""
-    rows = explained(table(kinds), compacted=compacted)
+    rows = explained(table(kinds), compacted_to=compacted_to)
     found: list[int] = rows["gaps"][:, tables.GAPS.index("unexplained")].tolist()
     return found
 
@@ -76,13 +78,28 @@ def test_only_a_holed_batch_nearby_explains_a_hole(kinds: list[int], unexplained
 
 
 def test_a_topic_that_is_compacted_explains_every_hole() -> None:
-    assert left([HOLE, NONE, VOID, NONE], compacted=True) == [0, 0, 0, 0]
+    assert left([HOLE, NONE, VOID, NONE], math.inf) == [0, 0, 0, 0]
+
+
+def test_the_cleaner_explains_holes_as_far_as_it_has_been() -> None:
+    kinds = [HOLE, VOID, HOLE, HOLE]
+    assert left(kinds, 2 * CELL_OFFSETS) == [0, 0, 7, 7]
+    assert left(kinds, 3 * CELL_OFFSETS - 1) == [0, 0, 7, 7]
+    assert left([*kinds, HOLED], 2 * CELL_OFFSETS) == [0, 0, 7, 0, 0]
+
+
+def test_a_directory_tells_of_each_partition_and_a_cluster_of_its_topics() -> None:
+    cluster = PartitionBounds(0, 0, 9, 9)
+    assert [compacted_to(cluster, compacted=known) for known in (False, True)] == [NOWHERE, math.inf]
+    unlisted, listed = replace(cluster, segments=1), replace(cluster, segments=1, cleaned_to=5)
+    assert [compacted_to(one, compacted=True) for one in (unlisted, listed)] == [NOWHERE, 5]
+    assert borders_of([cluster, listed, replace(listed, cleaned_to=7), unlisted]) == {0: [5, 7]}
 
 
 @given(kinds=st.lists(st.integers(NONE, UNREAD), min_size=1, max_size=12), compacted=st.booleans())
 def test_no_offset_is_lost_and_nothing_else_moves(kinds: list[int], *, compacted: bool) -> None:
     before = table(kinds)
-    after = explained(before, compacted=compacted)
+    after = explained(before, compacted_to=math.inf if compacted else NOWHERE)
     hole, cause = tables.GAPS.index("unexplained"), tables.GAPS.index("compacted")
     moved = before["gaps"][:, hole] - after["gaps"][:, hole]
     assert (after["gaps"][:, cause] - before["gaps"][:, cause] == moved).all()
@@ -133,18 +150,18 @@ def log(kinds: Sequence[int], gaps: Sequence[OffsetRange], total: int) -> Partit
 def test_a_sentence_names_the_holes_that_are_left() -> None:
     far = 3 * CELL_OFFSETS
     one = log([BOTH, NONE, NONE, HOLE], [OffsetRange(5, 12), OffsetRange(far, far + 7)], 2)
-    found = without_a_cause(one, explained(one.table, compacted=False))
+    found = without_a_cause(one, explained(one.table, compacted_to=NOWHERE))
     assert found is not None
     span, text = found
     assert span == OffsetRange(far, far + 7)
     assert text == f"7 offsets have no record and no cause, at [{far}, {far + 7}); a segment may be missing"
-    assert without_a_cause(one, explained(one.table, compacted=True)) is None
+    assert without_a_cause(one, explained(one.table, compacted_to=math.inf)) is None
 
 
 def test_holes_past_those_that_are_listed_are_counted() -> None:
     far = 3 * CELL_OFFSETS
     one = log([BOTH, NONE, NONE, HOLE], [OffsetRange(5, 12)], 70)
-    found = without_a_cause(one, explained(one.table, compacted=False))
+    found = without_a_cause(one, explained(one.table, compacted_to=NOWHERE))
     assert found is not None
     assert found[0] == OffsetRange(far, far + CELL_OFFSETS)
     assert "7 offsets have no record and no cause, among others at" in found[1]

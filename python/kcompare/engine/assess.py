@@ -166,7 +166,7 @@ def _whole(pair: Pair, reason: Reason, detail: str) -> Finding:
 
 
 def _cells(log: PartitionLog, terms: Terms) -> NDArray[Any]:
-    return holes.explained(log.table, compacted=terms.compacted[log.side])
+    return holes.explained(log.table, compacted_to=holes.compacted_to(log.bounds, compacted=terms.compacted[log.side]))
 
 
 def _gap_findings(log: PartitionLog, terms: Terms) -> list[Finding]:

@@ -83,7 +83,7 @@ def ordered(findings: Iterable[CheckFinding]) -> tuple[CheckFinding, ...]:
 
 def settled_cells(log: PartitionLog, compaction: Compaction) -> NDArray[Any]:
     """The cells of a log, with the holes that compaction explains counted as such."""
-    return holes.explained(log.table, compacted=bool(compaction.known))
+    return holes.explained(log.table, compacted_to=holes.compacted_to(log.bounds, compacted=bool(compaction.known)))
 
 
 def is_in_doubt(log: PartitionLog) -> bool:
@@ -131,6 +131,8 @@ def _holes(
     told = f"{compaction.reason}, so that nothing but a loss explains it"
     if compaction.without_causes:
         effect, told = CheckEffect.UNVERIFIED, "librdkafka does not say what is missing there"
+    elif compaction.known:
+        effect, told = CheckEffect.UNVERIFIED, f"{_cleaned(log)}, and the cleaner may have come further since"
     elif compaction.known is None:
         effect, told = CheckEffect.UNVERIFIED, f"it may have been compacted ({compaction.reason})"
     if allow_gaps:
@@ -145,6 +147,13 @@ def _holes(
     if rest:
         detail = f"{rest} more offsets have no record, in holes too many to list; {told}"
         yield CheckFinding(CheckKind.HOLE, effect, None, None, log.planned, detail=detail)
+
+
+def _cleaned(log: PartitionLog) -> str:
+    """Up to where compaction explains holes in a log directory whose topic is compacted."""
+    if log.bounds.cleaned_to is None:
+        return "the cleaner's checkpoint lists other partitions of the topic and not this one"
+    return f"the cleaner's checkpoint lists the partition only up to offset {log.bounds.cleaned_to}"
 
 
 def _explained(log: PartitionLog, cells: NDArray[Any]) -> Iterator[CheckFinding]:

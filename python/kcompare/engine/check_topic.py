@@ -17,6 +17,7 @@ from kcompare.engine.check_findings import (
 )
 from kcompare.engine.check_times import joined_times, times_of
 from kcompare.engine.checking import held_to_pinned
+from kcompare.engine.holes import borders_of
 from kcompare.engine.logs import join, not_read
 from kcompare.engine.pinned import pin
 from kcompare.engine.reading import RowReader
@@ -83,7 +84,8 @@ class TopicCheck:
 
     def slices(self) -> tuple[Slice, ...]:
         """What is to be read, in the order in which it should be started."""
-        return slices_of_one(SIDE, self._planned)
+        bounds = self._pinned.bounds.values() if self._pinned else ()
+        return slices_of_one(SIDE, self._planned, borders_of(bounds))
 
     def read(self, piece: Slice) -> tuple[SliceDigest, TimeOrder]:
         """Reads one slice."""

@@ -4,10 +4,13 @@ Only compaction takes records out of a batch and leaves the batch. So a batch th
 cleaner was there, and for the holes *nearby* that whole batches went the same way: a hole in the same cell of 65,536
 offsets as such a batch, or in the next one; a hole over whole cells by the cells in which it begins and ends. Farther
 away it says nothing: a segment may be missing there, on both sides alike.
+
+A log directory also tells up to where the cleaner has been, of each partition apart. It has not been behind that.
 """
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,24 +26,48 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from kcompare.engine.logs import PartitionLog
+    from kcompare.model import PartitionBounds
 
 _COMPACTED, _UNEXPLAINED = tables.GAPS.index("compacted"), tables.GAPS.index("unexplained")
+
+NOWHERE = -1.0
 
 SHOWN = 3
 """Holes that a sentence names."""
 
 
-def explained(table: NDArray[Any], *, compacted: bool) -> NDArray[Any]:
+def borders_of(bounds: Iterable[PartitionBounds]) -> dict[int, list[int]]:
+    """The offsets of each partition at which a cell has to end, so that :func:`explained` can tell what lies below."""
+    borders: dict[int, list[int]] = {}
+    for one in bounds:
+        if one.cleaned_to is not None:
+            borders.setdefault(one.partition, []).append(one.cleaned_to)
+    return borders
+
+
+def compacted_to(bounds: PartitionBounds, *, compacted: bool) -> float:
+    """Up to which offset compaction explains every hole of a log.
+
+    Args:
+        bounds: of the log; a log directory tells up to where the cleaner has been.
+        compacted: the topic is compacted, which is all that a cluster tells.
+    """
+    if bounds.segments is None:
+        return math.inf if compacted else NOWHERE
+    return NOWHERE if bounds.cleaned_to is None else bounds.cleaned_to
+
+
+def explained(table: NDArray[Any], *, compacted_to: float) -> NDArray[Any]:
     """The cells, with the holes that compaction explains counted as ``compacted``.
 
     Args:
         table: cell rows that tile a range.
-        compacted: the topic is compacted, which explains every hole.
+        compacted_to: see the function of that name.
     """
     holes = table["gaps"][:, _UNEXPLAINED]
     if not holes.any():
         return table
-    near = np.ones(len(table), dtype=bool) if compacted else _near_evidence(table)
+    near = _near_evidence(table) | (table["stop"] <= compacted_to)
     settled = table.copy()
     settled["gaps"][near, _COMPACTED] += holes[near]
     settled["gaps"][near, _UNEXPLAINED] = 0

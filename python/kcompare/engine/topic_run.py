@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from kcompare.engine.assess import Terms, assess
 from kcompare.engine.checking import checked_again
 from kcompare.engine.effects import Allowances
+from kcompare.engine.holes import borders_of
 from kcompare.engine.incomplete import (
     lacks_partition,
     mode_missing,
@@ -76,11 +77,12 @@ class TopicRun:
         """What is to be read, in the order in which it should be started."""
         if self.mode is not Mode.LOG:
             return ()
+        borders = borders_of(bounds for side in SIDES for bounds in self._pinned[side].bounds.values())
         if all(self._request.settings(side).data_path is DataPath.NATIVE for side in SIDES):
-            return slices_of(self.partitions)
+            return slices_of(self.partitions, borders=borders)
         # librdkafka has read ahead when a slice ends, and drops that when the next one begins: no more than it takes
         # to keep every worker busy.
-        return slices_of(self.partitions, workers_of(self._request.workers))
+        return slices_of(self.partitions, workers_of(self._request.workers), borders)
 
     def leader(self, piece: Slice) -> int:
         """The broker that a slice is read from."""

@@ -114,7 +114,7 @@ class LogdirSource:
             cluster_id=next((root.cluster_id for root in roots if root.cluster_id is not None), None),
             topic_id=self._topic_id(found),
             endpoints=frozenset(),
-            cleanup_policy="compact" if any(partition.compacted for partition in found) else "",
+            cleanup_policy="compact" if any(partition.cleaner_checkpoint is not None for partition in found) else "",
             policy_error=None,
             policy_is_known=all(_has_cleaner_checkpoint(root) for root in roots),
             partitions=tuple(partition.partition for partition in found),
@@ -349,4 +349,5 @@ def _bounds(found: LogDirBounds) -> PartitionBounds:
         high_watermark_checkpoint=found.high_watermark_checkpoint,
         segments=found.segments,
         segment_holes=tuple(OffsetRange(*hole) for hole in found.segment_holes),
+        cleaned_to=found.cleaner_checkpoint,
     )
