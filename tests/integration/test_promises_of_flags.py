@@ -13,6 +13,7 @@ from kcompare.settings.quantities import format_time
 from tests.integration.support import (
     FIRST_TIMESTAMP,
     GatedProxy,
+    check,
     compare,
     fresh,
     load,
@@ -85,6 +86,12 @@ CASES = [
     Case("transactional", "--isolation read_committed", 3, "tail"),
     Case("plain", "-L client.id=audit -R client.id=audit --left-config FILE --right-config FILE", 0, "tail"),
     Case("plain", "--data-path native", 0, "tail"),
+    Case("plain", "", 0, "check"),
+    Case("plain", "--partitions 0-1 --allow-gaps --allow-empty --max-findings 3", 0, "check"),
+    Case("plain", "--rate-limit 1MB/s --workers 3 --budget 4MiB", 0, "check"),
+    Case("plain", "-L client.id=audit --left-config FILE --data-path native", 0, "check"),
+    Case("plain", "--stall-timeout 20s --request-timeout 10s", 0, "check"),
+    Case("", "--topics PREFIX.plain --expect-topics 1", 0, "check"),
 ]
 
 LOCAL = {"--output", "--export", "--quiet", "--no-progress"}
@@ -128,8 +135,14 @@ def test_no_option_sends_more_than_reading_requests(
     config.write_text("client.id=audit\n")
     options = case.options.replace("PREFIX", prefix.replace(".", "[.]")).replace("FILE", str(config)).split()
     views = [proxy.view(f"{prefix}.{case.topic}" if case.topic else "") for proxy in proxies]
-    found = compare(*views, *options) if case.command == "compare" else tail(*views, *options)
-    assert found.code == case.code, found.document
+    if case.command == "check":
+        ended = [check(view, *options) for view in views]
+    elif case.command == "compare":
+        ended = [compare(*views, *options)]
+    else:
+        ended = [tail(*views, *options)]
+    for found in ended:
+        assert found.code == case.code, found.document
     for proxy in proxies:
         held_to_read_only(proxy)
     assert [topics(cluster) for cluster in kafka] == before
@@ -144,8 +157,9 @@ def test_the_same_topic_when_it_may_be_is_only_read(prefix: str, proxies: tuple[
 def test_no_option_is_left_out() -> None:
     """A new option has to be given a case here, or be said to send nothing."""
     commands = typer.main.get_command(app._APP).commands  # type: ignore[attr-defined]
-    for name in ("compare", "tail"):
+    for name in ("compare", "tail", "check"):
         named = {option for each in commands[name].params for option in each.opts if option.startswith("-")}
         given = {word.partition("=")[0] for case in CASES if case.command == name for word in case.options.split()}
         assert named - given <= LOCAL | (ELSEWHERE if name == "compare" else set()), name
-    assert set(commands) == {"compare", "tail", "demo"}, "demo has brokers of its own; any other command reads clusters"
+    # demo has brokers of its own, serve reads directories; any other command reads clusters.
+    assert set(commands) == {"compare", "tail", "check", "demo", "serve"}
